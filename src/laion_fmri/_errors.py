@@ -1,0 +1,153 @@
+"""Every exception the package raises.
+
+Each message says what was wrong and what to do next, so that it can be shown as it
+is: as one line on the command line, as a calm message in the page.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LaionFmriError(Exception):
+    """Base of every error the package raises on purpose."""
+
+    def __str__(self) -> str:
+        # OSError and KeyError subclasses would otherwise decorate the message.
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple:
+        # Errors cross process borders (data loader workers) with their message alone.
+        return _rebuild, (type(self), str(self))
+
+
+def _rebuild(kind: type[LaionFmriError], message: str) -> LaionFmriError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    return error
+
+
+class ConfigError(LaionFmriError, ValueError):
+    """A setting cannot be used: unreadable, malformed, or not what it should be."""
+
+
+class DataDirNotSetError(LaionFmriError, RuntimeError):
+    """No data directory has been configured."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "No data directory is set. Run "
+            "laion_fmri.config.dataset_initialize('/path/to/data') or "
+            "`laion-fmri config --data-dir DIR`, or set LAION_FMRI_DATA_DIR."
+        )
+
+
+class DataNotDownloadedError(LaionFmriError, FileNotFoundError):
+    """A file of a subject is not on disk."""
+
+
+class StimuliNotDownloadedError(LaionFmriError, FileNotFoundError):
+    """A file of the stimuli is not on disk."""
+
+
+class SubjectNotFoundError(LaionFmriError, ValueError):
+    """A subject identifier is malformed, or names nobody in the dataset."""
+
+
+class InvalidArgumentError(LaionFmriError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
+class UnknownNameError(InvalidArgumentError):
+    """A session, ROI, category, model, pool or split that does not exist here.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked for, in the field's words: ``"ROI"``, ``"session"`` …
+    name : str
+        What was asked for.
+    known : iterable of str
+        What exists; the closest are suggested.
+    advice : str, optional
+        What to do next.
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], advice: str = "") -> None:
+        known = list(known)
+        text = f"Unknown {kind} {name!r}."
+        close = closest(str(name), known)
+        if close:
+            text += f" Did you mean {' or '.join(repr(c) for c in close)}?"
+        elif known:
+            shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+            text += f" Known here: {shown}."
+        else:
+            text += " There is none here."
+        super().__init__(f"{text} {advice}".rstrip())
+
+
+class TrialNotFoundError(LaionFmriError, IndexError):
+    """A global trial index that no local trial has."""
+
+
+class NoMatchingDataError(InvalidArgumentError):
+    """Filters that match nothing."""
+
+
+class DamagedFileError(LaionFmriError, OSError):
+    """A file is there but cannot be read: truncated, corrupt or of another kind."""
+
+    def __init__(self, path: object, problem: str, advice: str | None = None) -> None:
+        super().__init__(
+            f"{path} cannot be read: {problem}. "
+            + (advice or "Delete it and download it again (a download replaces damaged files).")
+        )
+
+
+class InconsistentDataError(LaionFmriError, ValueError):
+    """Files that should belong together do not: lengths, grids or names differ."""
+
+
+class LicenseNotAcceptedError(LaionFmriError, RuntimeError):
+    """The dataset's licence has not been accepted for this data directory."""
+
+
+class UnsafeKeyError(LaionFmriError, ValueError):
+    """A bucket key that would leave the data directory or cannot be a file name."""
+
+
+class BucketError(LaionFmriError, OSError):
+    """The bucket cannot be used."""
+
+
+class BucketUnreachableError(BucketError, ConnectionError):
+    """The bucket does not answer, or does not exist."""
+
+
+class AccessDeniedError(BucketError, PermissionError):
+    """The bucket refuses this object (held-out sessions, for one)."""
+
+
+class ObjectNotFoundError(BucketError, FileNotFoundError):
+    """The bucket has no object of that key."""
+
+
+class ObjectChangedError(BucketError):
+    """An object is no longer the one that was planned."""
+
+
+class TransferError(LaionFmriError, OSError):
+    """One or more files could not be fetched; the message lists them."""
+
+
+class MissingDependencyError(LaionFmriError, ImportError):
+    """An optional package is needed for what was asked."""
+
+
+def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """The names most like `name`, best first, whatever their case."""
+    by_lower = {k.lower(): k for k in known}
+    return [by_lower[m] for m in difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)]

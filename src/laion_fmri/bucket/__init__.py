@@ -1,0 +1,116 @@
+"""Reading a bucket: anonymous S3, or a mirror in a directory.
+
+Both answer the same few questions (`Bucket`); nothing else in the package knows which
+of the two it talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlparse
+
+from laion_fmri._errors import ConfigError
+from laion_fmri.config import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class BucketObject:
+    """One object of a listing.
+
+    Attributes
+    ----------
+    key : str
+    size : int
+        Bytes.
+    etag : str
+        Changes whenever the object does.
+    """
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One level of a bucket.
+
+    Attributes
+    ----------
+    prefixes : tuple of str
+        The folders in it, each ending in a slash.
+    objects : tuple of BucketObject
+    """
+
+    prefixes: tuple[str, ...]
+    objects: tuple[BucketObject, ...]
+
+
+class ByteStream(Protocol):
+    """What `Bucket.open` gives: something to read bytes from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; empty at the end."""
+        ...
+
+
+class Bucket(Protocol):
+    """What can be asked of a bucket.
+
+    Every method raises `BucketUnreachableError` when the bucket does not answer.
+    """
+
+    uri: str
+
+    def objects(self, prefix: str = "") -> Iterator[BucketObject]:
+        """Every object whose key begins with `prefix`, in key order."""
+        ...
+
+    def folder(self, prefix: str = "") -> Folder:
+        """What lies right below `prefix` (empty, or ending in a slash)."""
+        ...
+
+    def open(
+        self, key: str, start: int = 0, etag: str | None = None
+    ) -> AbstractContextManager[ByteStream]:
+        """Bytes of one object from `start` on; refused when it is no longer `etag`.
+
+        Raises
+        ------
+        AccessDeniedError, ObjectNotFoundError, ObjectChangedError
+        """
+        ...
+
+
+def open_bucket(settings: Settings | None = None) -> Bucket:
+    """The bucket that the settings name: ``s3://name``, ``file:///mirror`` or a path.
+
+    Raises
+    ------
+    ConfigError
+        When the address is of another kind.
+    BucketUnreachableError
+        When a directory mirror does not exist.
+    """
+    settings = settings or load_settings()
+    address = urlparse(settings.bucket)
+    if address.scheme == "s3" and address.netloc:
+        from laion_fmri.bucket.s3 import S3Bucket
+
+        return S3Bucket(address.netloc, endpoint_url=settings.endpoint_url)
+    if address.scheme == "file" and address.netloc in ("", "localhost"):
+        path = Path(unquote(address.path))
+    elif address.scheme == "" and settings.bucket:
+        path = Path(settings.bucket).expanduser()
+    else:
+        raise ConfigError(
+            f"{settings.bucket!r} is not a bucket address. Use s3://name or file:///path/of/mirror "
+            "(`laion-fmri config --bucket …`)."
+        )
+    from laion_fmri.bucket.directory import DirectoryBucket
+
+    return DirectoryBucket(path)

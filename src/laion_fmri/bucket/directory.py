@@ -1,0 +1,119 @@
+"""A bucket in a directory: a lab's mirror on shared disk, or the demo dataset."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO
+
+from laion_fmri._errors import (
+    AccessDeniedError,
+    BucketError,
+    BucketUnreachableError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+)
+from laion_fmri.bucket import BucketObject, Folder
+from laion_fmri.layout import local_path
+
+POLICY_FILE = ".bucket-policy.json"
+
+
+class DirectoryBucket:
+    """Objects are the files below `root`; keys are their relative paths.
+
+    Hidden files and folders are not objects. A ``.bucket-policy.json`` at the top,
+    ``{"deny": [patterns]}``, denies access to matching keys that are nevertheless
+    listed, as the public bucket does with held-out sessions.
+
+    Raises
+    ------
+    BucketUnreachableError
+        When `root` is not a directory.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root).absolute()
+        self.uri = self.root.as_uri()
+        if not self.root.is_dir():
+            raise BucketUnreachableError(
+                f"The mirror {self.root} is not a directory. Mount it, or set another bucket "
+                "(`laion-fmri config --bucket …`)."
+            )
+        self._denied = _read_policy(self.root / POLICY_FILE)
+
+    def objects(self, prefix: str = "") -> Iterator[BucketObject]:
+        """Every object whose key begins with `prefix`, in key order."""
+        start = self.root / prefix.rpartition("/")[0]
+        if start.is_dir():
+            for path, stat in _walk(start):
+                key = self._key(path)
+                if key.startswith(prefix):
+                    yield BucketObject(key, stat.st_size, _etag(stat))
+
+    def folder(self, prefix: str = "") -> Folder:
+        """What lies right below `prefix` (empty, or ending in a slash)."""
+        start = self.root / prefix
+        entries = _entries(start) if start.is_dir() else []
+        return Folder(
+            tuple(f"{self._key(e.path)}/" for e in entries if e.is_dir()),
+            tuple(
+                BucketObject(self._key(e.path), e.stat().st_size, _etag(e.stat()))
+                for e in entries
+                if e.is_file()
+            ),
+        )
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(f"{self.root}{os.sep}").replace(os.sep, "/")
+
+    @contextmanager
+    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[BinaryIO]:
+        """Bytes of one object from `start` on; refused when it is no longer `etag`."""
+        if any(fnmatchcase(key, pattern) for pattern in self._denied):
+            raise AccessDeniedError(f"The bucket denies access to {key}.")
+        local_path(self.root, key)  # refuses keys that would leave the mirror
+        try:
+            file = self.root.joinpath(key).open("rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise ObjectNotFoundError(f"The bucket has no object {key}.") from error
+        except PermissionError as error:
+            raise AccessDeniedError(f"The mirror denies access to {key}.") from error
+        with file:
+            if etag is not None and _etag(os.fstat(file.fileno())) != etag:
+                raise ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
+            file.seek(start)
+            yield file
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    # The order of whole keys, as S3 lists them: "a-b" comes before "a/…" comes before "a0".
+    visible = [e for e in os.scandir(folder) if not e.name.startswith(".")]
+    return sorted(visible, key=lambda e: e.name + ("/" if e.is_dir() else ""))
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for entry in _entries(folder):
+        if entry.is_dir():
+            yield from _walk(Path(entry.path))
+        elif entry.is_file():
+            yield entry.path, entry.stat()
+
+
+def _etag(stat: os.stat_result) -> str:
+    return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
+def _read_policy(path: Path) -> list[str]:
+    try:
+        return [str(pattern) for pattern in json.loads(path.read_text(encoding="utf-8"))["deny"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BucketError(
+            f'{path} is not a bucket policy ({error}). It should hold {{"deny": [patterns]}}.'
+        ) from error

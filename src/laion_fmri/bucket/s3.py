@@ -1,0 +1,132 @@
+"""An anonymous S3 bucket, on AWS or on an S3-compatible endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from laion_fmri._errors import (
+    AccessDeniedError,
+    BucketError,
+    BucketUnreachableError,
+    LaionFmriError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+)
+from laion_fmri.bucket import BucketObject, Folder
+from laion_fmri.config import AWS_REGION
+
+if TYPE_CHECKING:
+    from laion_fmri.bucket import ByteStream
+
+_CONNECTIONS = 32
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 60  # seconds
+
+
+class S3Bucket:
+    """A public bucket read without credentials.
+
+    Parameters
+    ----------
+    name : str
+    endpoint_url : str, optional
+        Where the bucket is when not on AWS; addressed path-style.
+    """
+
+    def __init__(self, name: str, endpoint_url: str | None = None) -> None:
+        self.name = name
+        self.endpoint_url = endpoint_url
+        self.uri = f"s3://{name}"
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        config = Config(
+            signature_version=UNSIGNED,
+            region_name=AWS_REGION,
+            retries={"mode": "adaptive", "max_attempts": 5},
+            max_pool_connections=_CONNECTIONS,
+            connect_timeout=_CONNECT_TIMEOUT,
+            read_timeout=_READ_TIMEOUT,
+            s3={"addressing_style": "path"} if self.endpoint_url else {},
+        )
+        return boto3.session.Session().client("s3", endpoint_url=self.endpoint_url, config=config)
+
+    def objects(self, prefix: str = "") -> Iterator[BucketObject]:
+        """Every object whose key begins with `prefix`, in key order."""
+        for page in self._pages(Prefix=prefix):
+            yield from _contents(page)
+
+    def folder(self, prefix: str = "") -> Folder:
+        """What lies right below `prefix` (empty, or ending in a slash)."""
+        pages = list(self._pages(Prefix=prefix, Delimiter="/"))
+        return Folder(
+            tuple(p["Prefix"] for page in pages for p in page.get("CommonPrefixes", ())),
+            tuple(found for page in pages for found in _contents(page)),
+        )
+
+    @contextmanager
+    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[ByteStream]:
+        """Bytes of one object from `start` on; refused when it is no longer `etag`."""
+        request: dict[str, Any] = {"Bucket": self.name, "Key": key}
+        if start:
+            request["Range"] = f"bytes={start}-"
+        if etag is not None:
+            request["IfMatch"] = f'"{etag}"'
+        with self._errors(key):
+            body = self._client.get_object(**request)["Body"]
+        try:
+            with self._errors(key):
+                yield body
+        finally:
+            body.close()
+
+    def _pages(self, **request: Any) -> Iterator[dict[str, Any]]:
+        paginator = self._client.get_paginator("list_objects_v2")
+        with self._errors(request["Prefix"]):
+            yield from paginator.paginate(Bucket=self.name, **request)
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Turn botocore's errors into ours."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._translated(error, key) from error
+        except (BotoCoreError, HTTPError) as error:
+            where = self.endpoint_url or "AWS"
+            raise BucketUnreachableError(
+                f"The bucket {self.uri} at {where} does not answer ({type(error).__name__}). "
+                "Check the network and the endpoint (`laion-fmri config`), then try again."
+            ) from error
+
+    def _translated(self, error: Any, key: str) -> LaionFmriError:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code == "NoSuchBucket":
+            return BucketUnreachableError(
+                f"There is no bucket {self.uri}. Check its name (`laion-fmri config --bucket …`)."
+            )
+        if status == 403:
+            return AccessDeniedError(f"The bucket {self.uri} denies access to {key or 'its list'}.")
+        if status == 404:
+            return ObjectNotFoundError(f"The bucket {self.uri} has no object {key}.")
+        if status == 412:
+            return ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
+        return BucketError(
+            f"The bucket {self.uri} answered {code or status} for {key or 'a list'}."
+        )
+
+
+def _contents(page: dict[str, Any]) -> Iterator[BucketObject]:
+    for item in page.get("Contents", ()):
+        if not item["Key"].endswith("/"):  # a folder's placeholder is no file
+            yield BucketObject(item["Key"], item["Size"], item["ETag"].strip('"'))

@@ -1,0 +1,193 @@
+"""What the bucket holds, without downloading any of it.
+
+Subjects, sessions and ROIs come from listings. A listing is kept for the life of the
+process; `refresh` forgets them all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from laion_fmri import layout
+from laion_fmri._errors import SubjectNotFoundError
+from laion_fmri.bucket import Bucket, BucketObject, Folder, open_bucket
+from laion_fmri.config import load_settings
+from laion_fmri.rois import RoiIndex
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_folders: dict[tuple, Folder] = {}
+_objects: dict[tuple, tuple[BucketObject, ...]] = {}
+_lock = threading.Lock()
+
+
+def refresh() -> None:
+    """Forget every listing; the next question is put to the bucket again."""
+    with _lock:
+        _folders.clear()
+        _objects.clear()
+
+
+def list_folder(prefix: str = "", bucket: Bucket | None = None) -> Folder:
+    """One level of the bucket."""
+    bucket = bucket or open_bucket()
+    key = (_identity(bucket), prefix)
+    if key not in _folders:
+        _folders[key] = bucket.folder(prefix)
+    return _folders[key]
+
+
+def list_objects(prefix: str, bucket: Bucket | None = None) -> tuple[BucketObject, ...]:
+    """Every object whose key begins with `prefix`."""
+    bucket = bucket or open_bucket()
+    key = (_identity(bucket), prefix)
+    if key not in _objects:
+        _objects[key] = tuple(bucket.objects(prefix))
+    return _objects[key]
+
+
+def get_subjects(bucket: Bucket | None = None) -> list[str]:
+    """Every subject the bucket exposes, even those whose data are not all there yet.
+
+    The union over the derivative trees.
+
+    Raises
+    ------
+    BucketUnreachableError
+    """
+    bucket = bucket or open_bucket()
+    found = {
+        name
+        for tree in layout.DERIVATIVE_TREES
+        for prefix in list_folder(f"{tree}/", bucket).prefixes
+        if (name := prefix.rstrip("/").rpartition("/")[2]).startswith("sub-")
+    }
+    return sorted(found)
+
+
+def require_subject(subject: str, bucket: Bucket | None = None) -> str:
+    """The full identifier of a subject that the bucket has.
+
+    Raises
+    ------
+    SubjectNotFoundError
+    """
+    name, known = layout.subject_id(subject), get_subjects(bucket)
+    if name not in known:
+        raise SubjectNotFoundError(
+            f"The bucket has no subject {name}. Subjects there: {', '.join(known) or 'none'}."
+        )
+    return name
+
+
+def get_rois(subject: str, category: str | None = None, bucket: Bucket | None = None) -> list[str]:
+    """The ROIs of a subject in the bucket, as they are named locally, sorted.
+
+    Parameters
+    ----------
+    subject : str
+    category : str, optional
+        Only those of one of the eight categories.
+
+    Raises
+    ------
+    SubjectNotFoundError
+        When the bucket has no such subject.
+    UnknownNameError
+        When there is no such category.
+    """
+    return get_roi_index(subject, bucket).names(category)
+
+
+def get_roi_index(subject: str, bucket: Bucket | None = None) -> RoiIndex:
+    """The ROIs of a subject in the bucket by category."""
+    bucket = bucket or open_bucket()
+    name = require_subject(subject, bucket)
+    objects = list_objects(f"{layout.ROIS_TREE}/{name}/", bucket)
+    return RoiIndex.from_names(o.key for o in objects)
+
+
+def get_sessions(subject: str, bucket: Bucket | None = None) -> list[str]:
+    """The sessions of a subject whose betas the bucket serves (held-out ones are not).
+
+    Raises
+    ------
+    SubjectNotFoundError
+    """
+    bucket = bucket or open_bucket()
+    name = require_subject(subject, bucket)
+    prefixes = list_folder(f"{layout.BETAS_TREE}/{name}/", bucket).prefixes
+    found = [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+    served = [s for s in found if s.startswith("ses-") and not layout.is_held_out(s)]
+    return sorted(served, key=layout.natural_order)
+
+
+def list_files(subject: str | None = None, bucket: Bucket | None = None) -> pd.DataFrame:
+    """Every file of the bucket, or of one subject, with what is local of it.
+
+    Parameters
+    ----------
+    subject : str, optional
+
+    Returns
+    -------
+    DataFrame
+        Columns key, size (bytes), status (here, partial, missing, stale; only where a
+        data directory is set), held_out, then one column an entity.
+    """
+    import pandas as pd
+
+    from laion_fmri.transfer.plan import make_plan
+
+    bucket = bucket or open_bucket()
+    if subject is None:
+        objects = list_objects("", bucket)
+    else:
+        name = require_subject(subject, bucket)
+        trees = [f"{tree}/{name}/" for tree in layout.DERIVATIVE_TREES] + [f"{name}/"]
+        objects = tuple(o for prefix in trees for o in list_objects(prefix, bucket))
+    table = pd.DataFrame({"key": [o.key for o in objects], "size": [o.size for o in objects]})
+    data_dir = load_settings().data_dir
+    if data_dir is not None:
+        table["status"] = [str(f.status) for f in make_plan(objects, data_dir).files]
+    table["held_out"] = [layout.is_held_out(o.key) for o in objects]
+    entities = [layout.parse_entities(o.key) for o in objects]
+    return table.join(
+        pd.DataFrame([{**e.values, "suffix": e.suffix, "extension": e.extension} for e in entities])
+    )
+
+
+def describe(bucket: Bucket | None = None) -> None:
+    """Print a one-screen overview: bucket, subjects, and the ROIs of the first."""
+    bucket = bucket or open_bucket()
+    subjects = get_subjects(bucket)
+    print("LAION-fMRI Dataset")
+    print(f"  Bucket:    {bucket.uri}")
+    print(f"  Subjects:  {len(subjects)} ({', '.join(subjects)})")
+    if subjects:
+        print(f"  ROIs:      {', '.join(get_rois(subjects[0], bucket=bucket))}")
+
+
+def inspect_bucket(bucket: Bucket | None = None) -> None:
+    """Print the top-level prefixes and how many subjects each derivative tree has."""
+    bucket = bucket or open_bucket()
+    top = list_folder("", bucket).prefixes
+    print(f"Bucket: {bucket.uri}")
+    print(f"Top-level prefixes ({len(top)}):")
+    for prefix in top:
+        print(f"  {prefix}")
+    for tree in (layout.BETAS_TREE, layout.ROIS_TREE):
+        print(f"{tree}/: {_counted(list_folder(f'{tree}/', bucket).prefixes)}")
+
+
+def _counted(prefixes: Iterable[str]) -> str:
+    names = [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+    n_subjects = sum(name.startswith("sub-") for name in names)
+    return f"{len(names)} entries, {n_subjects} sub-* entries"
+
+
+def _identity(bucket: Bucket) -> tuple[str, object]:
+    return bucket.uri, getattr(bucket, "endpoint_url", None)

@@ -1,0 +1,173 @@
+"""Regions of interest: what a subject has, and the grammar of ROI queries.
+
+A query is the name of an ROI (``"FFA1"``), of a category (``"face"``), ``"all"``, or a list
+mixing them. ``"visual"`` means ``"all"`` where the subject has no ROI of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri import layout
+from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
+from laion_fmri.volumes import translated_errors
+
+ALL = "all"
+VISUAL = "visual"
+
+RoiFormat = Literal["all", "volume", "nii.gz", "gii", "func.gii", "label"]
+ROI_FORMATS: tuple[RoiFormat, ...] = get_args(RoiFormat)
+_SURFACE_FORMATS = {
+    "all": ("func.gii", "label"),
+    "gii": ("func.gii", "label"),
+    "func.gii": ("func.gii",),
+    "label": ("label",),
+}
+
+
+@dataclass(frozen=True)
+class RoiIndex:
+    """The ROIs of one subject.
+
+    Attributes
+    ----------
+    categories : mapping of str to tuple of str
+        Category to its ROIs, both sorted.
+    """
+
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> RoiIndex:
+        """Build from keys or paths relative to the data directory, whatever their order."""
+        found: dict[str, set[str]] = {}
+        for name in names:
+            roi = layout.roi_of(name)
+            if roi:
+                found.setdefault(roi[0], set()).add(roi[1])
+        return cls({c: tuple(sorted(found[c])) for c in sorted(found)})
+
+    def names(self, category: str | None = None) -> list[str]:
+        """Every ROI once, or those of one category, sorted.
+
+        Raises
+        ------
+        UnknownNameError
+            When `category` is none of the eight, nor one that this subject has.
+        """
+        if category is None:
+            return sorted({roi for rois in self.categories.values() for roi in rois})
+        if category not in self.categories:
+            layout.require_category(category)
+        return list(self.categories.get(category, ()))
+
+    def resolve(self, query: str | Iterable[str]) -> list[str]:
+        """The ROIs that a query names, each once, in the order of the query.
+
+        Raises
+        ------
+        UnknownNameError
+            When a name is neither an ROI nor a category here.
+        InvalidArgumentError
+            When the query is empty.
+        """
+        parts = [query] if isinstance(query, str) else list(query)
+        if not parts:
+            raise InvalidArgumentError(
+                "An empty list of ROIs selects nothing. Name at least one ROI or category."
+            )
+        return list(dict.fromkeys(roi for part in parts for roi in self._resolve_one(part)))
+
+    def _resolve_one(self, part: str) -> list[str]:
+        every = self.names()
+        if part in every:
+            return [part]
+        if part in self.categories:
+            return list(self.categories[part])
+        if part in (ALL, VISUAL) and every:
+            return every
+        raise UnknownNameError("ROI or category", part, [*every, *self.categories, ALL])
+
+    def categories_of(self, roi: str) -> list[str]:
+        """The categories an ROI is filed under (usually one)."""
+        return [category for category, rois in self.categories.items() if roi in rois]
+
+
+def surface_formats(format: str) -> tuple[str, ...]:
+    """Which surface files a format asks for.
+
+    Raises
+    ------
+    UnknownNameError
+        When the format is not known.
+    """
+    if format not in ROI_FORMATS:
+        raise UnknownNameError("ROI format", format, ROI_FORMATS)
+    return _SURFACE_FORMATS.get(format, ())
+
+
+def wants_volume(format: str) -> bool:
+    """Whether a format asks for the volume mask."""
+    return format in ("all", "volume", "nii.gz")
+
+
+def hemispheres(hemi: str) -> tuple[str, ...]:
+    """``"all"`` is both.
+
+    Raises
+    ------
+    UnknownNameError
+        When `hemi` is not ``"L"``, ``"R"`` or ``"all"``.
+    """
+    if hemi == ALL:
+        return layout.HEMISPHERES
+    if hemi in layout.HEMISPHERES:
+        return (hemi,)
+    raise UnknownNameError("hemisphere", hemi, [*layout.HEMISPHERES, ALL])
+
+
+def read_surface_mask(path: Path) -> NDArray[np.bool_]:
+    """A ``.func.gii`` mask of one hemisphere: bool of shape (n_vertices,).
+
+    Raises
+    ------
+    DamagedFileError
+    """
+    import nibabel
+
+    with translated_errors(path):
+        arrays = nibabel.gifti.GiftiImage.from_filename(path).darrays
+    if len(arrays) != 1 or arrays[0].data.ndim != 1:
+        raise DamagedFileError(path, "one value a vertex was expected")
+    return np.asarray(arrays[0].data) != 0
+
+
+def read_label(path: Path) -> NDArray[np.int64]:
+    """A FreeSurfer ``.label`` file: the indices of its vertices.
+
+    Lines that begin with ``#`` are comments; then comes the number of vertices, then one
+    line a vertex (index, x, y, z, value).
+
+    Raises
+    ------
+    DamagedFileError
+        When the count or a line does not fit.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        n_vertices = int(lines[0])
+        vertices = np.array([int(line.split()[0]) for line in lines[1:]], dtype=np.int64)
+    except (UnicodeDecodeError, ValueError, IndexError) as error:
+        raise DamagedFileError(path, f"it is not a FreeSurfer label ({error})") from error
+    if len(vertices) != n_vertices:
+        raise DamagedFileError(
+            path, f"it announces {n_vertices} vertices and holds {len(vertices)} (truncated)"
+        )
+    return vertices

@@ -1,0 +1,171 @@
+"""Which objects of the bucket a request means. Pure: keys in, keys out.
+
+Filters are permissive: a file that does not carry an entity is not excluded by a filter
+on it. Only ``ses`` is strict: naming sessions leaves out the summaries over sessions,
+which ``ses="averages"`` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from laion_fmri import layout
+from laion_fmri._errors import InvalidArgumentError, NoMatchingDataError
+from laion_fmri.bucket import BucketObject
+from laion_fmri.layout import Entities
+
+AVERAGES = "averages"
+FILTERS = ("ses", "task", "space", "desc", "stat", "suffix", "extension", "run", "echo", "part")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A request for one subject's files.
+
+    Attributes
+    ----------
+    subject : str
+        Full identifier.
+    filters : mapping of str to list of str
+        Entity to the values asked for; entities that are absent filter nothing.
+    include_anatomical, include_freesurfer : bool
+        The whole tree, unfiltered.
+    include_raw : bool
+        Raw BIDS data, filtered.
+    """
+
+    subject: str
+    filters: Mapping[str, list[str]] = field(default_factory=dict)
+    include_anatomical: bool = False
+    include_freesurfer: bool = False
+    include_raw: bool = False
+
+    def prefixes(self) -> list[str]:
+        """The parts of the bucket that must be listed to answer the request."""
+        trees = [layout.BETAS_TREE, layout.ROIS_TREE, layout.LOCALIZERS_TREE]
+        if self.include_anatomical:
+            trees.append(layout.ANATOMICAL_TREE)
+        if self.include_freesurfer:
+            trees.append(layout.FREESURFER_TREE)
+        raw = [f"{self.subject}/"] if self.include_raw else []
+        return [f"{tree}/{self.subject}/" for tree in trees] + raw
+
+
+def clean_filters(**given: str | Iterable[str] | None) -> dict[str, list[str]]:
+    """Filters as lists, without those that filter nothing.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When a filter is of no known entity, or a value is no string.
+    """
+    unknown = set(given) - set(FILTERS)
+    if unknown:
+        raise InvalidArgumentError(
+            f"There is no filter {sorted(unknown)}. Known: {', '.join(FILTERS)}."
+        )
+    listed = {entity: layout.as_list(value) for entity, value in given.items()}
+    return {entity: values for entity, values in listed.items() if values is not None}
+
+
+def select(objects: Iterable[BucketObject], selection: Selection) -> list[BucketObject]:
+    """The objects a request means, in key order.
+
+    Held-out sessions are never among them. JSON sidecars travel with the file they
+    describe. The mean-R² map comes along whenever sessions are named, since a brain mask
+    is made from it.
+
+    Raises
+    ------
+    NoMatchingDataError
+        When a filter matches nothing.
+    """
+    candidates = [(o, layout.parse_entities(o.key)) for o in objects]
+    candidates = [(o, e) for o, e in candidates if not layout.is_held_out(o.key)]
+    filters = _spelled_out(selection.filters, [e for _, e in candidates])
+    chosen = {o.key for o, e in candidates if _is_asked_for(o.key, e, filters)}
+    _require_matches(chosen, filters, candidates, selection)
+    chosen |= {o.key for o, _ in candidates if _comes_along(o.key, filters, selection)}
+    stems = {layout.split_extension(key)[0] for key in chosen}
+    return [
+        o
+        for o, e in candidates
+        if o.key in chosen or (e.extension == ".json" and o.key.removesuffix(".json") in stems)
+    ]
+
+
+def _is_asked_for(key: str, entities: Entities, filters: Mapping[str, list[str]]) -> bool:
+    if key.startswith((f"{layout.ANATOMICAL_TREE}/", f"{layout.FREESURFER_TREE}/")):
+        return False  # whole trees are not chosen by filters
+    for entity, wanted in filters.items():
+        actual = entities.get(entity)
+        if entity == "ses":
+            if key.startswith(f"{layout.ROIS_TREE}/"):
+                continue  # ROIs belong to every session
+            if not any(_is_session(actual, value) for value in wanted):
+                return False
+        elif actual is not None and not any(layout.matches(actual, v, entity) for v in wanted):
+            return False
+    return True
+
+
+def _is_session(actual: str | None, wanted: str) -> bool:
+    if actual is None:
+        return wanted == AVERAGES
+    return layout.matches(actual, wanted, "ses")
+
+
+def _comes_along(key: str, filters: Mapping[str, list[str]], selection: Selection) -> bool:
+    if key.startswith((f"{layout.ANATOMICAL_TREE}/", f"{layout.FREESURFER_TREE}/")):
+        return True  # listed only when they were asked for
+    names_sessions = any(value != AVERAGES for value in filters.get("ses", ()))
+    return names_sessions and key == layout.mean_rsquare(selection.subject)
+
+
+def _spelled_out(
+    filters: Mapping[str, list[str]], present: Iterable[Entities]
+) -> dict[str, list[str]]:
+    """Filters with a shortened ``desc`` (``"singletrial"``) replaced by what it stands for.
+
+    A beginning stands for every ``desc`` that begins so, unless it is itself a whole one.
+    """
+    spelled = dict(filters)
+    if "desc" in filters:
+        descs = sorted({d for e in present if (d := e.get("desc"))})
+        spelled["desc"] = [
+            full for value in filters["desc"] for full in _descs_meant(value, descs) or [value]
+        ]
+    return spelled
+
+
+def _descs_meant(value: str, descs: Iterable[str]) -> list[str]:
+    short = layout.bare("desc", value)
+    exact = [d for d in descs if d.lower() == short]
+    return exact or [d for d in descs if d.lower().startswith(short)]
+
+
+def _require_matches(
+    chosen: set[str],
+    filters: Mapping[str, list[str]],
+    candidates: list[tuple[BucketObject, Entities]],
+    selection: Selection,
+) -> None:
+    sessions = {s for _, e in candidates if (s := e.get("ses"))}
+    absent = [
+        value
+        for value in filters.get("ses", ())
+        if value != AVERAGES and not any(layout.matches(s, value, "ses") for s in sessions)
+    ]
+    if absent:
+        known = ", ".join(sorted((f"ses-{s}" for s in sessions), key=layout.natural_order))
+        raise NoMatchingDataError(
+            f"{selection.subject} has no session {', '.join(absent)} in the bucket. "
+            f"Sessions there: {known or 'none'}."
+        )
+    if not chosen and not (selection.include_anatomical or selection.include_freesurfer):
+        said = ", ".join(f"{entity}={values!r}" for entity, values in filters.items())
+        raise NoMatchingDataError(
+            f"Nothing of {selection.subject} in the bucket matches {said or 'the request'}. "
+            "Loosen a filter; laion_fmri.discovery.list_files shows what is there."
+        )

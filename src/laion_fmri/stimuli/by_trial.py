@@ -1,0 +1,242 @@
+"""The stimuli by global trial index: the rows of `Subject.metadata`.
+
+Everything is joined by image name. A trial index that does not exist raises
+`TrialNotFoundError`; an image without masks or captions gives empty answers.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri import layout
+from laion_fmri._errors import InconsistentDataError, TrialNotFoundError
+from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.stimuli.metadata import NameIndex, read_metadata
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+    from laion_fmri.subject import Subject
+
+
+def trial_metadata(sub: Subject) -> pd.DataFrame:
+    """Every trial of every local session with what is known of its image.
+
+    See `Subject.metadata`.
+    """
+    import pandas as pd
+
+    images = read_metadata(sub.data_dir)
+    path = layout.local_path(sub.data_dir, layout.STIMULI_METADATA)
+    index = NameIndex(images["image_name"], path)
+    tables = sub.get_trial_info(session=None)
+    assert isinstance(tables, dict)
+    parts = [
+        pd.DataFrame(
+            {
+                "session": session,
+                "session_trial": np.arange(len(table)),
+                "image_name": table["label"],
+                **{c: table[c] for c in table.columns if c not in ("session", "label")},
+            }
+        )
+        for session, table in tables.items()
+    ]
+    if not parts:
+        parts = [pd.DataFrame({"session": [], "session_trial": [], "image_name": []})]
+    trials = pd.concat(parts, ignore_index=True)
+    unknown = [name for name in trials["image_name"].unique() if name not in index]
+    if unknown:
+        raise InconsistentDataError(
+            f"{len(unknown)} images shown to {sub.name} are not in {path.name} (first: "
+            f"{unknown[0]}). Download the stimulus metadata again."
+        )
+    rows = index.rows(trials["image_name"])
+    known = images.iloc[rows].reset_index(drop=True).drop(columns="image_name")
+    first = ["unique_or_shared", "dataset"]
+    rest = [c for c in known.columns if c not in first and c not in trials.columns]
+    return pd.concat(
+        [
+            trials[["session", "session_trial", "image_name"]],
+            pd.Series(rows, name="stim_idx"),
+            known[first + rest],
+            trials.drop(columns=["session", "session_trial", "image_name"]),
+        ],
+        axis=1,
+    )
+
+
+class TrialNames:
+    """The image name of each global trial, from the trial tables alone.
+
+    Kept until a table changes on disk.
+    """
+
+    def __init__(self, sub: Subject) -> None:
+        self._sub = sub
+        self._signature: object = None
+        self._names: NDArray[np.object_] = np.array([], dtype=object)
+        self._sessions: NDArray[np.object_] = self._names
+
+    def all(self, session: str | None = None) -> NDArray[np.object_]:
+        """The names of every trial, or of one session's, in order."""
+        self._refresh()
+        if session is None:
+            return self._names
+        wanted = layout.session_id(session)
+        if wanted not in self._sub.get_sessions():
+            self._sub.get_trial_info(wanted)  # says that the session is not here
+        return self._names[self._sessions == wanted]
+
+    def one(self, trial: int) -> str:
+        """The name of one trial.
+
+        Raises
+        ------
+        TrialNotFoundError
+        """
+        self._refresh()
+        try:
+            index = operator.index(trial)
+        except TypeError:
+            index = -1
+        if not 0 <= index < len(self._names):
+            raise TrialNotFoundError(
+                f"{trial!r} is not a trial of {self._sub.name}: local trials are numbered 0 to "
+                f"{len(self._names) - 1} (the rows of Subject.metadata)."
+            )
+        return self._names[index]
+
+    def _refresh(self) -> None:
+        sub = self._sub
+        sessions = sub.get_sessions()
+        paths = [layout.local_path(sub.data_dir, layout.trials(sub.name, s)) for s in sessions]
+        signature = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in paths if p.exists()]
+        if signature == self._signature:
+            return
+        tables = sub.get_trial_info(session=sessions)
+        assert isinstance(tables, dict)
+        labels = [table["label"].to_numpy(dtype=object) for table in tables.values()]
+        self._names = np.concatenate(labels) if labels else np.array([], dtype=object)
+        self._sessions = np.repeat(
+            np.array(sessions, dtype=object), [len(names) for names in labels]
+        )
+        self._signature = signature
+
+
+class _ByTrial:
+    def __init__(self, stimuli: Stimuli, names: TrialNames) -> None:
+        self._stimuli = stimuli
+        self._names = names
+
+
+class TrialImages(_ByTrial):
+    """The images shown, by global trial index."""
+
+    def get(self, trial: int, as_displayed: bool = True) -> Image:
+        """The image of one trial; see `Images.get`."""
+        return self._stimuli.images.get(self._names.one(trial), as_displayed)
+
+    def __getitem__(self, trial: int) -> bytes:
+        """The stored bytes of the image of one trial."""
+        return self._stimuli.images[self._names.one(trial)]
+
+    def array(self, session: str | None = None) -> NDArray[np.uint8]:
+        """The images of every trial, or of one session's, as displayed.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_trials, 1000, 1000, 3)
+            3 MB a trial: choose a session.
+        """
+        return self._stimuli.images.array(self._names.all(session))
+
+    def all(self, session: str | None = None) -> ImageSequence:
+        """An iterator over the images of every trial as displayed, in trial order."""
+        return ImageSequence(self._stimuli, list(self._names.all(session)))
+
+
+class ImageSequence:
+    """Images one after the other, decoded as they are asked for; has a length."""
+
+    def __init__(self, stimuli: Stimuli, names: list[str]) -> None:
+        self._stimuli = stimuli
+        self._names = iter(names)
+        self._left = len(names)
+
+    def __len__(self) -> int:
+        return self._left
+
+    def __iter__(self) -> Iterator[Image]:
+        return self
+
+    def __next__(self) -> Image:
+        name = next(self._names)
+        self._left -= 1
+        return self._stimuli.images.get(name)
+
+
+class TrialEmbeddings(_ByTrial):
+    """Embeddings of the images shown, by model and global trial index."""
+
+    @property
+    def models(self) -> list[str]:
+        """The models whose embeddings are local."""
+        return self._stimuli.embeddings.models
+
+    def get(self, model: str, trial: int) -> NDArray[np.float16]:
+        """The embedding of one trial's image, shape (n_features,)."""
+        return self._stimuli.embeddings.get(model, self._names.one(trial))
+
+    def all(self, model: str, session: str | None = None) -> NDArray[np.float16]:
+        """The embeddings of every trial, or of one session's, in trial order.
+
+        Rows line up with the rows of ``get_betas``; shape (n_trials, n_features).
+        """
+        return self._stimuli.embeddings.rows(model, self._names.all(session))
+
+
+class TrialSegmentations(_ByTrial):
+    """Object masks of the images shown, by global trial index; safe on every trial."""
+
+    def has_image(self, trial: int) -> bool:
+        """Whether the image of this trial has any mask (shared images have)."""
+        return self._stimuli.segmentations.has_image(self._names.one(trial))
+
+    def nouns(self, trial: int, localized_only: bool = False) -> list[str]:
+        """The nouns found in the image of this trial, sorted; empty where there are none."""
+        return self._stimuli.segmentations.nouns(self._names.one(trial), localized_only)
+
+    def for_image(self, trial: int) -> pd.DataFrame:
+        """The metadata rows of the masks of this trial's image."""
+        return self._stimuli.segmentations.for_image(self._names.one(trial))
+
+    def get(self, trial: int, noun: str, instance: int = 0) -> NDArray[np.uint8]:
+        """One mask, uint8 of shape (1000, 1000); see `Segmentations.get`."""
+        return self._stimuli.segmentations.get(self._names.one(trial), noun, instance)
+
+
+class TrialCaptions(_ByTrial):
+    """Captions of the images shown, by global trial index."""
+
+    def human(self, trial: int) -> list[str]:
+        """The human captions of this trial's image, in rank order."""
+        return self._stimuli.captions.human(self._names.one(trial))
+
+    def ai(self, trial: int) -> str | None:
+        """The AI caption of this trial's image; None for unique and OOD images."""
+        return self._stimuli.captions.ai(self._names.one(trial))
+
+    def list(self, trial: int) -> list[str]:
+        """Every caption of this trial's image: humans' in rank order, then AI's."""
+        return self._stimuli.captions.list(self._names.one(trial))
+
+    def get(self, trial: int) -> pd.DataFrame:
+        """The captions of this trial's image with all that is known of them."""
+        return self._stimuli.captions.get(self._names.one(trial))

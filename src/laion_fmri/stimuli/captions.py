@@ -1,0 +1,92 @@
+"""Human and AI captions, by name."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri import layout
+from laion_fmri.config import load_settings
+from laion_fmri.stimuli.metadata import read_table, require_stimulus_file
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas as pd
+
+COLUMNS = (
+    "image_name",
+    "caption_idx",
+    "source",
+    "caption",
+    "origin_collection",
+    "participant_id",
+    "ai_model",
+)
+
+
+class Captions:
+    """Captions of every image: humans' in rank order, and AI's where there is one.
+
+    Images without captions give empty answers, not errors.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Instead of the configured one.
+
+    Raises
+    ------
+    StimuliNotDownloadedError
+        On first use, when the captions are not local.
+    """
+
+    def __init__(self, data_dir: str | PathLike[str] | None = None) -> None:
+        self.data_dir = load_settings(data_dir=data_dir).require_data_dir()
+
+    @cached_property
+    def metadata(self) -> pd.DataFrame:
+        """One row a caption: image_name, caption_idx (0 = AI, 1… = human rank), source
+        (human, ai), caption, origin_collection, participant_id, ai_model.
+        """
+        return read_table(require_stimulus_file(self.data_dir, layout.CAPTIONS), COLUMNS)
+
+    @cached_property
+    def _rows_of(self) -> dict[str, NDArray[np.intp]]:
+        groups = self.metadata.groupby("image_name", sort=False).indices
+        return {str(name): np.asarray(rows) for name, rows in groups.items()}
+
+    def get(self, name: str) -> pd.DataFrame:
+        """The captions of one image with all that is known of them, by ``caption_idx``."""
+        rows = self._rows_of.get(name, np.array([], dtype=np.intp))
+        return self.metadata.iloc[rows].sort_values("caption_idx", ignore_index=True)
+
+    def human(self, name: str) -> list[str]:
+        """The human captions of one image, in rank order."""
+        found = self.get(name)
+        return found.loc[found["source"] == "human", "caption"].tolist()
+
+    def ai(self, name: str) -> str | None:
+        """The AI caption of one image; None where there is none."""
+        found = self.get(name)
+        captions = found.loc[found["source"] == "ai", "caption"].tolist()
+        return captions[0] if captions else None
+
+    def list(self, name: str) -> list[str]:
+        """Every caption of one image: humans' in rank order, then AI's."""
+        ai = self.ai(name)
+        return self.human(name) + ([ai] if ai is not None else [])
+
+    def close(self) -> None:
+        """Forget what was read."""
+        self.__dict__.pop("metadata", None)
+        self.__dict__.pop("_rows_of", None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,82 @@
+"""All stimuli of the dataset in one handle, keyed by image name."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from laion_fmri.config import load_settings
+from laion_fmri.stimuli.captions import Captions
+from laion_fmri.stimuli.embeddings import Embeddings
+from laion_fmri.stimuli.images import Images
+from laion_fmri.stimuli.metadata import read_metadata
+from laion_fmri.stimuli.segmentations import Segmentations
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas as pd
+
+
+def load_stimuli(data_dir: str | PathLike[str] | None = None) -> Stimuli:
+    """A handle on the stimuli of the whole dataset; files are opened when looked into.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Instead of the configured one.
+
+    Raises
+    ------
+    DataDirNotSetError
+    """
+    return Stimuli(load_settings(data_dir=data_dir).require_data_dir())
+
+
+class Stimuli:
+    """Images, embeddings, object masks and captions of every image, by name.
+
+    Each part works when its own files are local, and raises `StimuliNotDownloadedError`
+    on first use when they are not.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    @cached_property
+    def metadata(self) -> pd.DataFrame:
+        """One row an image: image_name, dataset, participant, unique_or_shared, n_reps."""
+        return read_metadata(self.data_dir)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images."""
+        return Images(self.data_dir)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """Embeddings by pretrained models."""
+        return Embeddings(self.data_dir)
+
+    @cached_property
+    def segmentations(self) -> Segmentations:
+        """Object masks of the shared images."""
+        return Segmentations(self.data_dir)
+
+    @cached_property
+    def captions(self) -> Captions:
+        """Human and AI captions."""
+        return Captions(self.data_dir)
+
+    def close(self) -> None:
+        """Close every file; the next read opens it again."""
+        for name in ("images", "embeddings", "segmentations", "captions"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
