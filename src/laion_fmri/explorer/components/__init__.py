@@ -1,0 +1,1 @@
+"""Reusable views: each shows one thing and knows nothing of tabs."""

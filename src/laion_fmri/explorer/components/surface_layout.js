@@ -1,0 +1,44 @@
+// The elements of the viewer: stage with title, views, legend and readout; controls below.
+
+/** An element with properties (or, where it has none of that name, attributes) and children. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes))
+    if (name in made && name !== "list") made[name] = value
+    else made.setAttribute(name, value)
+  made.append(...children)
+  return made
+}
+
+/** Build the viewer into `root`; returns its parts by name. */
+export function layOut(root, viewNames) {
+  const canvas = element("canvas", { tabIndex: 0, role: "img",
+    ariaLabel: "Brain surface: drag or use the arrow keys to turn, click to choose a vertex" })
+  const title = element("div", { className: "title" })
+  const explanation = element("div", { className: "explanation" })
+  const views = element("div", { className: "views", role: "group", ariaLabel: "View from" },
+    ...viewNames.map((name) => element("button", { type: "button", value: name,
+      textContent: name.charAt(0).toUpperCase() + name.slice(1) })))
+  const top = element("div", { className: "top" }, element("div", {}, title, explanation), views)
+  const legend = element("ul", { className: "legend", ariaLabel: "Regions" })
+  const readout = element("div", { className: "readout", ariaLive: "polite" })
+  const message = element("div", { className: "message" })
+  const stage = element("div", { className: "stage" }, canvas, top, legend, readout, message)
+  const bar = element("canvas", { className: "bar", role: "img" })
+  const sliders = { lower: slider(), upper: slider() }
+  const palette = element("select", { ariaLabel: "Colour map" })
+  const save = element("button", { type: "button", textContent: "Save picture" })
+  const controls = element("div", { className: "controls" }, bar,
+    sliders.lower.field, sliders.upper.field,
+    element("label", { className: "field" }, element("span", { textContent: "Colour map" }), palette),
+    save)
+  root.replaceChildren(stage, controls)
+  return { root, canvas, title, explanation, views, top, legend, readout, message, stage, bar, sliders, palette, save, controls }
+}
+
+function slider() {
+  const input = element("input", { type: "range" })
+  const output = element("b")
+  const label = element("span")
+  return { input, output, label, field: element("label", { className: "field" }, element("span", {}, label, output), input) }
+}

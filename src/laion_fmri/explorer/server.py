@@ -1,0 +1,88 @@
+"""Serving the explorer on this machine."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import panel as pn
+
+from laion_fmri._errors import ConfigError
+from laion_fmri.config import Settings, load_settings
+from laion_fmri.explorer.app import TITLE, create_app
+from laion_fmri.explorer.data import ExplorerData
+
+ADDRESS = "127.0.0.1"
+
+
+def explore(demo: bool = False, port: int = 5006, open_browser: bool = True) -> None:
+    """Serve the explorer until it is stopped.
+
+    Parameters
+    ----------
+    demo : bool
+        On the demo dataset: writes it the first time, needs no network and asks nothing.
+    port : int
+        0 takes a free one.
+    open_browser : bool
+
+    Raises
+    ------
+    ConfigError
+        When the port is taken.
+    """
+    settings = demo_settings() if demo else load_settings()
+    port = require_free_port(port)
+    data = ExplorerData(settings)
+    threading.Thread(target=warm_up, args=(data,), name="warm-up", daemon=True).start()
+    print(f"The explorer is at http://{ADDRESS}:{port}/ (Ctrl-C stops it).", flush=True)
+    pn.serve(
+        {"/": lambda: create_app(data)},
+        address=ADDRESS,
+        port=port,
+        title=TITLE,
+        show=open_browser,
+        threaded=False,
+        verbose=False,
+        websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+    )
+
+
+def demo_settings() -> Settings:
+    """Settings for the demo: a bucket of five subjects, a data directory that holds two."""
+    from laion_fmri.demo.home import prepare_demo_home
+
+    return prepare_demo_home(progress=_say_progress).settings
+
+
+def _say_progress(fraction: float, what: str) -> None:
+    end = "\n" if fraction >= 1 else ""
+    print(f"\rWriting the demo dataset, once: {fraction:4.0%}  {what:<40.40}", end=end, flush=True)
+
+
+def require_free_port(port: int) -> int:
+    """A port that can be listened on.
+
+    Raises
+    ------
+    ConfigError
+        When `port` is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"Port {port} cannot be used ({error}). Choose another with --port, or 0 for any."
+            ) from error
+        return probe.getsockname()[1]
+
+
+def warm_up(data: ExplorerData) -> None:
+    """Import what the first page needs while the browser is still opening."""
+    import nilearn.surface  # noqa: F401
+    import scipy.spatial  # noqa: F401
+
+    for subject in data.local_subjects()[:1]:
+        data.subject(subject)

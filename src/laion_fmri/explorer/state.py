@@ -1,0 +1,28 @@
+"""What the user has chosen. Tabs meet here and nowhere else."""
+
+from __future__ import annotations
+
+import param
+
+TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
+
+IN_THE_ADDRESS = ("tab", "subject", "session", "trial", "rois", "map", "pool", "split")
+"""What the page's address remembers. Never a secret, never a path."""
+
+
+class ExplorerState(param.Parameterized):
+    """The choices that more than one view cares about.
+
+    A value may name something that does not exist (an old link, a subject that was
+    deleted): views show what they can and say what is missing.
+    """
+
+    tab = param.Selector(default=TABS[2], objects=list(TABS), doc="The tab that is shown.")
+    subject = param.String(default="", doc="Full identifier, 'sub-01'; empty before a choice.")
+    session = param.String(default="", doc="Full identifier, 'ses-01'; empty means every session.")
+    trial = param.Integer(default=0, bounds=(0, None), doc="Global trial index of the subject.")
+    rois = param.List(default=[], item_type=str, doc="Chosen ROIs (the library's query grammar).")
+    map = param.String(default="", doc="The map on the brain, by its name in the Map control.")
+    pool = param.String(default="shared", doc="Pool of a split.")
+    split = param.String(default="random_0", doc="Name of a split.")
+    files_changed = param.Event(doc="Triggered when files were downloaded or deleted.")

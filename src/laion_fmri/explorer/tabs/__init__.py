@@ -1,0 +1,1 @@
+"""The five tabs: Discover, Download, Brain, Trials, Splits."""

@@ -1,0 +1,65 @@
+"""What every tab is: a view made of state and data, filled when it is first opened."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import panel as pn
+from panel.viewable import Viewer
+
+from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.state import ExplorerState
+
+
+class Tab(Viewer):
+    """A tab.
+
+    Subclasses set `title` and fill ``self.layout`` in `build`, which is called once, the
+    first time the tab is opened; from then on the layout stays and only contents change.
+    While the tab is not shown it must do no work: `refresh` is called when it is shown
+    and something it depends on may have changed.
+    """
+
+    title: ClassVar[str] = ""
+
+    def __init__(self, state: ExplorerState, data: ExplorerData) -> None:
+        super().__init__()
+        self.state = state
+        self.data = data
+        self.layout = pn.Column(sizing_mode="stretch_both", visible=False, margin=0)
+        self._built = False
+        state.param.watch(self._show_or_hide, "tab")
+        state.param.watch(self._refresh_if_shown, "files_changed")
+
+    @property
+    def shown(self) -> bool:
+        """Whether this is the tab the user looks at."""
+        return self.state.tab == self.title
+
+    def build(self) -> None:
+        """Fill the layout; called once."""
+        raise NotImplementedError(f"{type(self).__name__} must build its layout")
+
+    def refresh(self) -> None:
+        """Bring the contents up to date; called each time the tab is opened."""
+
+    def open(self) -> None:
+        """Show the tab, building it the first time."""
+        if not self._built:
+            self._built = True
+            self.build()
+        self.refresh()
+        self.layout.visible = True
+
+    def _show_or_hide(self, *_: object) -> None:
+        if self.shown:
+            self.open()
+        else:
+            self.layout.visible = False
+
+    def _refresh_if_shown(self, *_: object) -> None:
+        if self.shown and self._built:
+            self.refresh()
+
+    def __panel__(self) -> pn.Column:
+        return self.layout

@@ -1,0 +1,150 @@
+"""Cortical surfaces of a FreeSurfer recon, placed in the subject's T1w space.
+
+FreeSurfer keeps vertices in its own coordinates (tkregister RAS). The header of the
+recon's volume says how to get from there to scanner RAS, where T1w volumes lie; every
+surface file carries a copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri._errors import (
+    DamagedFileError,
+    DataNotDownloadedError,
+    InconsistentDataError,
+    UnknownNameError,
+)
+from laion_fmri.layout import HEMISPHERES
+from laion_fmri.nifti import translated_errors
+
+SURFACE_KINDS = ("inflated", "white", "pial", "sphere")
+UNDERLAY_KINDS = ("sulc", "curv")
+_PREFIX = {"L": "lh", "R": "rh"}
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """One hemisphere's mesh.
+
+    Attributes
+    ----------
+    points : ndarray of float32, shape (n_vertices, 3)
+        In mm of the T1w space.
+    triangles : ndarray of int32, shape (n_triangles, 3)
+    """
+
+    points: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+def surface_path(freesurfer_dir: Path, hemi: str, what: str) -> Path:
+    """Path of a file in the recon's ``surf`` folder, in FreeSurfer's own names.
+
+    Raises
+    ------
+    UnknownNameError
+        When `hemi` is not ``"L"`` or ``"R"``.
+    DataNotDownloadedError
+        When the file is not local.
+    """
+    if hemi not in _PREFIX:
+        raise UnknownNameError("hemisphere", hemi, HEMISPHERES)
+    path = freesurfer_dir / "surf" / f"{_PREFIX[hemi]}.{what}"
+    if not path.exists():
+        raise DataNotDownloadedError(
+            f"{path.name} is not in {path.parent}. "
+            f"download(subject={freesurfer_dir.name!r}, include_freesurfer=True) fetches it if "
+            "the bucket has it."
+        )
+    return path
+
+
+def read_surface(freesurfer_dir: Path, hemi: str, kind: str = "inflated") -> Surface:
+    """Read the mesh of one hemisphere.
+
+    Parameters
+    ----------
+    freesurfer_dir : Path
+        As `Subject.get_freesurfer_dir` gives it.
+    hemi : {"L", "R"}
+    kind : {"inflated", "white", "pial", "sphere"}
+
+    Raises
+    ------
+    UnknownNameError, DataNotDownloadedError, DamagedFileError
+    """
+    from nibabel.freesurfer import read_geometry
+
+    if kind not in SURFACE_KINDS:
+        raise UnknownNameError("surface", kind, SURFACE_KINDS)
+    path = surface_path(freesurfer_dir, hemi, kind)
+    with translated_errors(path):
+        points, triangles, header = read_geometry(path, read_metadata=True)
+    to_scanner = tkregister_to_scanner(header, path)
+    placed = points @ to_scanner[:3, :3].T + to_scanner[:3, 3]
+    return Surface(placed.astype(np.float32), triangles.astype(np.int32))
+
+
+def read_underlay(freesurfer_dir: Path, hemi: str, kind: str = "sulc") -> NDArray[np.float32]:
+    """Sulcal depth or curvature, one value a vertex; positive where the cortex folds in.
+
+    Raises
+    ------
+    UnknownNameError, DataNotDownloadedError, DamagedFileError
+    """
+    from nibabel.freesurfer import read_morph_data
+
+    if kind not in UNDERLAY_KINDS:
+        raise UnknownNameError("underlay", kind, UNDERLAY_KINDS)
+    path = surface_path(freesurfer_dir, hemi, kind)
+    with translated_errors(path):
+        return np.asarray(read_morph_data(path), dtype=np.float32)
+
+
+def tkregister_to_scanner(header: Mapping[str, Any], path: Path) -> NDArray[np.float64]:
+    """The affine from tkregister RAS to scanner RAS, from a surface file's header.
+
+    Both spaces are tied to the voxels of the recon's volume: this goes from one to the
+    voxels and from there to the other, as FreeSurfer's ``vox2ras`` and ``vox2ras-tkr`` do.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file does not say which volume it belongs to.
+    """
+    try:
+        size = np.asarray(header["voxelsize"], dtype=float)
+        half = np.asarray(header["volume"], dtype=float) / 2
+        directions = np.stack(
+            [np.asarray(header[k], dtype=float) for k in ("xras", "yras", "zras")], 1
+        )
+        centre = np.asarray(header["cras"], dtype=float)
+    except KeyError as error:
+        raise DamagedFileError(path, "it does not say which volume it belongs to") from error
+    to_scanner, to_tkregister = np.eye(4), np.eye(4)
+    to_scanner[:3, :3] = directions * size
+    to_scanner[:3, 3] = centre - to_scanner[:3, :3] @ half
+    to_tkregister[:3, :3] = np.array([[-1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=float) * size
+    to_tkregister[:3, 3] = -to_tkregister[:3, :3] @ half
+    return to_scanner @ np.linalg.inv(to_tkregister)
+
+
+def require_same_vertices(surface: Surface, values: NDArray, what: object) -> None:
+    """Refuse values that are not one a vertex.
+
+    Raises
+    ------
+    InconsistentDataError
+    """
+    if len(values) != len(surface.points):
+        raise InconsistentDataError(
+            f"{what} has {len(values)} values but the surface {len(surface.points)} vertices. "
+            "They are of different recons; download both again."
+        )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from laion_fmri import layout
+from laion_fmri.cli import main
+
+
+@pytest.fixture
+def at(tiny_bucket, tmp_path, monkeypatch):
+    """The command line on the tiny bucket, with a config file of its own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("DATA_DIR", "BUCKET", "ENDPOINT_URL"):
+        monkeypatch.delenv(f"LAION_FMRI_{name}", raising=False)
+    assert main(["config", "--data-dir", str(tmp_path / "data")]) == 0
+    assert main(["config", "--bucket", tiny_bucket.as_uri()]) == 0
+    return tmp_path / "data"
+
+
+def test_config_remembers_and_shows(at, capsys):
+    capsys.readouterr()
+    assert main(["config", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["data_dir"] == str(at)
+    assert at.is_dir()
+
+
+def test_info_describes_the_bucket(at, capsys):
+    capsys.readouterr()
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert "Subjects:  5 (sub-01, sub-03, sub-05, sub-06, sub-07)" in out
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sub-03"]["sessions"] == ["ses-01", "ses-02"]
+
+
+def test_a_download_asks_for_the_licence_once(at, capsys):
+    command = ["download", "--subject", "03", "--ses", "01", "--desc", "singletrial"]
+    capsys.readouterr()
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("laion-fmri: ") and "--accept-license" in error
+    assert len(error.splitlines()) == 1
+    assert main([*command, "--accept-license"]) == 0
+    assert "fetched" in capsys.readouterr().out
+    assert (at / layout.betas("sub-03", "ses-01")).is_file()
+    assert main(command) == 0
+    assert "0 fetched" in capsys.readouterr().out
+
+
+def test_a_dry_run_fetches_nothing(at, capsys):
+    capsys.readouterr()
+    assert main(["download", "--subject", "all", "--ses", "averages", "--dry-run", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["status"] for row in rows} == {"missing"}
+    assert list(at.iterdir()) == []
+
+
+def test_stimulus_files(at, capsys):
+    assert main(["download-embeddings", "--model", "CLIP", "--accept-license"]) == 0
+    assert main(["download-captions"]) == 0
+    assert main(["download-segmentations"]) == 0
+    assert (at / layout.embeddings("CLIP")).is_file()
+    assert not (at / layout.embeddings("DINOv2")).exists()
+    assert main(["download-embeddings", "--model", "CLAP"]) == 1
+    assert "Did you mean 'CLIP'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["download", "--subject", "sub-99"], "no subject sub-99"),
+        (["download", "--subject", "sub-01", "--ses", "ses-77"], "no session ses-77"),
+        (["config", "--data-dir", "/proc/nowhere"], "Choose another"),
+    ],
+)
+def test_failures_are_one_line_and_status_1(at, capsys, command, said):
+    capsys.readouterr()
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_wrong_usage_is_status_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["download"])
+    assert stopped.value.code == 2
+
+
+def test_demo_writes_a_bucket_and_says_how_to_use_it(tmp_path, capsys):
+    assert main(["demo", str(tmp_path / "bucket"), "--profile", "tiny"]) == 0
+    assert "laion-fmri config --bucket file://" in capsys.readouterr().out
+    assert (tmp_path / "bucket" / layout.betas("sub-01", "ses-01")).is_file()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    assert main(["demo", str(tmp_path / "mine"), "--profile", "tiny"]) == 1
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_python_m_is_the_same_command():
+    shown = subprocess.run(
+        [sys.executable, "-m", "laion_fmri", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith("laion-fmri ")
+
+
+def test_a_taken_port_is_one_line(capsys, tmp_path, monkeypatch):
+    import socket
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["explore", "--no-browser", "--port", port]) == 1
+    assert "Choose another with --port" in capsys.readouterr().err

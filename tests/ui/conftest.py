@@ -1,0 +1,112 @@
+"""A real browser, and Panel apps served to it on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# WebGL 2 without a graphics card, and a browser that keeps to itself.
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", None}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    installed = next((path for name in BROWSER_NAMES if (path := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page; console errors, page errors and requests that leave the machine fail."""
+    problems: list[str] = []
+
+    def watch_request(request: Request) -> None:
+        if urlparse(request.url).hostname not in LOCAL_HOSTS:
+            problems.append(f"request left the machine: {request.url}")
+
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.on(
+        "console",
+        lambda m: problems.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    page.on("request", watch_request)
+    yield page
+    context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[..., str]]:
+    """Serve an app factory on a free port from a background thread; returns its address."""
+    with ExitStack() as servers:
+
+        def serve(factory: Callable[[], Any], **options: Any) -> str:
+            return servers.enter_context(_Served(factory, options))
+
+        yield serve
+
+
+class _Served:
+    def __init__(self, factory: Callable[[], Any], options: dict[str, Any]) -> None:
+        self.factory, self.options = factory, options
+
+    def __enter__(self) -> str:
+        import panel as pn
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.server = pn.serve(
+            self.factory,
+            port=port,
+            address="127.0.0.1",
+            websocket_origin=f"127.0.0.1:{port}",
+            threaded=True,
+            show=False,
+            verbose=False,
+            **self.options,
+        )
+        _wait_for(port)
+        return f"http://127.0.0.1:{port}{self.options.get('prefix', '')}/"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+        self.server.join(5)
+
+
+def _wait_for(port: int, seconds: float = 20) -> None:
+    started = threading.Event()
+    deadline = threading.Timer(seconds, started.set)
+    deadline.start()
+    try:
+        while not started.is_set():
+            with socket.socket() as probe:
+                probe.settimeout(0.5)
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+    finally:
+        deadline.cancel()
+    raise TimeoutError(f"No server on port {port} after {seconds} s")
