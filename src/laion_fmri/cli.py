@@ -66,6 +66,17 @@ def build_parser() -> argparse.ArgumentParser:
         _add_transfer_flags(command)
         command.set_defaults(command=_download_stimulus_files, verb=verb)
 
+    splits = commands.add_parser("download-splits", help="take published train/test splits")
+    splits.add_argument(
+        "--from",
+        dest="from_dir",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="a folder with the published files (POOL/NAME.json), each verified",
+    )
+    splits.set_defaults(command=_download_splits)
+
     demo = commands.add_parser("demo", help="write a synthetic dataset in the published layout")
     demo.add_argument("dir", type=Path, metavar="DIR")
     demo.add_argument("--profile", choices=("tiny", "demo", "full"), default="demo")
@@ -170,6 +181,16 @@ def _download_stimulus_files(options: argparse.Namespace) -> None:
     if getattr(options, "model", None):
         arguments["models"] = options.model
     print(getattr(download, options.verb)(**arguments))
+
+
+def _download_splits(options: argparse.Namespace) -> None:
+    from laion_fmri.splits import copy_splits
+
+    done = copy_splits(options.from_dir)
+    print(
+        f"{len(done.copied)} copied, {len(done.already_here)} already here, "
+        f"{len(done.missing)} not in {options.from_dir}"
+    )
 
 
 def _demo(options: argparse.Namespace) -> None:

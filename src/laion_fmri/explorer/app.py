@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import panel as pn
@@ -36,10 +37,10 @@ def create_app(data: ExplorerData | None = None) -> pmui.Page:
     Parameters
     ----------
     data : ExplorerData, optional
-        Shared by the pages of a server; a new one on the configured settings by default.
+        Shared by the pages of a server; by default on the configured settings.
     """
     pn.extension("tabulator", notifications=True)
-    data = data or ExplorerData()
+    data = data or _configured_data()
     state = ExplorerState()
     if pn.state.location:
         pn.state.location.sync(state, list(IN_THE_ADDRESS))
@@ -61,3 +62,8 @@ def create_app(data: ExplorerData | None = None) -> pmui.Page:
     )
     next(tab for tab in tabs if tab.shown).open()
     return page
+
+
+@functools.cache
+def _configured_data() -> ExplorerData:
+    return ExplorerData()

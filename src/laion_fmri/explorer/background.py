@@ -42,7 +42,7 @@ class Latest:
         notebook with a running loop, everything runs at once.
         """
         self._asked += 1
-        asked, doc = self._asked, pn.state.curdoc
+        asked = self._asked
 
         def finish(settle: Callable[[], None]) -> None:
             if asked != self._asked:
@@ -59,11 +59,7 @@ class Latest:
                 settle = partial(show, result)
             except Exception as error:  # as above
                 settle = partial(show_error, explain(error))
-            if doc is not None and doc.session_context:
-                # On the page's next turn, when its models are ours alone to change.
-                doc.add_next_tick_callback(partial(finish, settle))
-            else:
-                finish(settle)
+            on_the_page(partial(finish, settle))
 
         try:
             asyncio.get_running_loop()
@@ -81,6 +77,21 @@ class Latest:
             show(work())
         except Exception as error:  # as above
             show_error(explain(error))
+
+
+def on_the_page(change: Callable[[], None]) -> None:
+    """Make a change to the page when it can be made.
+
+    A served page takes changes on its own turn, and only once the browser has it whole:
+    what changes between its first fetch and then would be lost.
+    """
+    doc = pn.state.curdoc
+    if doc is None or not doc.session_context:
+        change()
+    elif pn.state.loaded:
+        doc.add_next_tick_callback(change)
+    else:
+        pn.state.onload(change)
 
 
 def explain(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from laion_fmri import layout
 from laion_fmri._errors import UnknownNameError
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.subject import Subject
-from laion_fmri.surfaces import Surface, read_surface, read_underlay, surface_path
+from laion_fmri.surfaces import SURFACE_KINDS, Surface, read_surface, read_underlay, surface_path
 from laion_fmri.templates import volume_to_surface
 
 PERCENT = "%"
@@ -154,6 +154,14 @@ def rois_on_surface(data: ExplorerData, sub: Subject) -> dict[str, dict[str, NDA
 
     root = sub.data_dir / layout.ROIS_TREE / sub.name
     return data.remember(("rois", sub.name), read, sorted(root.glob("*/*.func.gii")))
+
+
+def prepare(data: ExplorerData, sub: Subject) -> None:
+    """Have what the view first shows of a subject ready: surface, folds, map and ROIs."""
+    surfaces(data, sub, SURFACE_KINDS[0])
+    underlay(data, sub)
+    map_on_surface(data, sub, find_map(sub, ""))
+    rois_on_surface(data, sub)
 
 
 def roi_colours(names: list[str]) -> dict[str, str]:

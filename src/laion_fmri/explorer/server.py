@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
 import panel as pn
 
-from laion_fmri._errors import ConfigError
+from laion_fmri._errors import ConfigError, LaionFmriError
 from laion_fmri.config import Settings, load_settings
 from laion_fmri.explorer.app import TITLE, create_app
 from laion_fmri.explorer.data import ExplorerData
@@ -80,9 +81,10 @@ def require_free_port(port: int) -> int:
 
 
 def warm_up(data: ExplorerData) -> None:
-    """Import what the first page needs while the browser is still opening."""
-    import nilearn.surface  # noqa: F401
-    import scipy.spatial  # noqa: F401
+    """Make what the first page shows while the browser is still opening."""
+    from laion_fmri.explorer import brain_data
 
-    for subject in data.local_subjects()[:1]:
-        data.subject(subject)
+    for name in data.local_subjects()[:1]:
+        # What is missing or damaged is said by the page itself, in its place.
+        with contextlib.suppress(LaionFmriError):
+            brain_data.prepare(data, data.subject(name))

@@ -1,0 +1,45 @@
+"""Train/test splits of the images: by name and pool, as ids or as masks over trials.
+
+``random_*`` and ``ood`` are computed from the image names at hand; ``tau`` and
+``cluster_k5_*`` are published files. A label match against the trial table is all that a
+split is, so the same masks cut betas, trials and embeddings.
+
+Examples
+--------
+>>> from laion_fmri.splits import get_split_masks
+>>> trials = sub.get_trial_info(session="ses-01")
+>>> train, test = get_split_masks(trials, "random_0", pool="shared")
+>>> betas = sub.get_betas(session="ses-01", roi="face")
+>>> X_train, X_test = betas[train], betas[test]
+"""
+
+from laion_fmri.splits.catalogue import (
+    SplitSizes,
+    get_split_masks,
+    get_train_test_ids,
+    list_ood_types,
+    list_pools,
+    list_splits,
+    load_all_splits,
+    load_split,
+    split_sizes,
+)
+from laion_fmri.splits.published import CopiedSplits, copy_splits, split_url
+from laion_fmri.splits.split import Split, SplitVariant
+
+__all__ = [
+    "CopiedSplits",
+    "Split",
+    "SplitSizes",
+    "SplitVariant",
+    "copy_splits",
+    "get_split_masks",
+    "get_train_test_ids",
+    "list_ood_types",
+    "list_pools",
+    "list_splits",
+    "load_all_splits",
+    "load_split",
+    "split_sizes",
+    "split_url",
+]

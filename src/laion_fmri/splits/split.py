@@ -1,0 +1,138 @@
+"""What a split is: which images train, which test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from laion_fmri._errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+    Trials = pd.DataFrame | pd.Series | Iterable[str]
+
+LABEL_COLUMNS = ("label", "image_name")
+"""Columns that name the image of a row: in trial tables, and in every other table."""
+
+
+@dataclass(frozen=True)
+class SplitVariant:
+    """One way of carrying out a split; every published split has exactly one.
+
+    Attributes
+    ----------
+    variant_id : int
+    train_ids, test_ids : tuple of str
+        Image names, sorted.
+    """
+
+    variant_id: int
+    train_ids: tuple[str, ...] = field(repr=False)
+    test_ids: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A partition of image names into a training and a test side.
+
+    Attributes
+    ----------
+    name : str
+        ``"random_0"``, ``"cluster_k5_3"``, ``"tau"``, ``"ood"`` …
+    pool : str
+        ``"shared"`` or a subject.
+    params : mapping
+        How it was made, as published: ``method`` and what belongs to it.
+    variants : tuple of SplitVariant
+        The first one is the split.
+    splitter : str
+        The published name of the procedure.
+    """
+
+    name: str
+    pool: str
+    params: Mapping[str, Any]
+    variants: tuple[SplitVariant, ...] = field(repr=False)
+    splitter: str = ""
+
+    @property
+    def split_family(self) -> str:
+        """``"random"``, ``"cluster_k5"``, ``"tau"``, ``"ood"``: the name without its number."""
+        return family_of(self.name)
+
+    @property
+    def train_ids(self) -> tuple[str, ...]:
+        """Names of the training images, sorted."""
+        return self.variants[0].train_ids
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Names of the test images, sorted."""
+        return self.variants[0].test_ids
+
+    @property
+    def n_train(self) -> int:
+        """Number of training images."""
+        return len(self.train_ids)
+
+    @property
+    def n_test(self) -> int:
+        """Number of test images."""
+        return len(self.test_ids)
+
+    def get_masks(self, trials: Trials) -> tuple[Mask, Mask]:
+        """Which rows of a trial table belong to each side; see `get_split_masks`."""
+        import numpy as np
+
+        labels = labels_of(trials)
+        train, test = frozenset(self.train_ids), frozenset(self.test_ids)
+        n = len(labels)
+        return (
+            np.fromiter((label in train for label in labels), bool, n),
+            np.fromiter((label in test for label in labels), bool, n),
+        )
+
+
+def family_of(name: str) -> str:
+    """The family of a split: its name without a trailing number."""
+    stem, _, number = name.rpartition("_")
+    return stem if stem and number.isdigit() else name
+
+
+def labels_of(trials: Trials) -> list[Any]:
+    """The image name of every row.
+
+    Parameters
+    ----------
+    trials : DataFrame, Series or iterable of str
+        A table with a column ``label`` (trial tables) or ``image_name``, or the names.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When there is no such column, or `trials` is not a table or a sequence of names.
+    """
+    columns = getattr(trials, "columns", None)
+    if columns is not None:
+        column = next((c for c in LABEL_COLUMNS if c in columns), None)
+        if column is None:
+            raise InvalidArgumentError(
+                f"The table has no column {' or '.join(LABEL_COLUMNS)}, so its rows name no "
+                "image. Give a trial table (Subject.get_trial_info, Subject.metadata)."
+            )
+        return list(trials[column])  # type: ignore[index]
+    if isinstance(trials, Mapping):
+        raise InvalidArgumentError(
+            "Trial tables of several sessions must be one table: give "
+            "pd.concat(list(tables.values()), ignore_index=True)."
+        )
+    if isinstance(trials, str | bytes) or not isinstance(trials, Iterable):
+        raise InvalidArgumentError(
+            f"{trials!r} is neither a trial table nor a sequence of image names."
+        )
+    return list(trials)
