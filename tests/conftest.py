@@ -1,0 +1,65 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_PATIENCE_SECONDS = 120
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Let one worker in at a time; the others wait for the folder `lock` to go."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{lock} was never given back") from None
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.rmdir()
+
+
+@pytest.fixture(scope="session")
+def tiny_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``tiny`` demo dataset, written once a run and shared by all workers: read only."""
+    from laion_fmri.demo import write_demo
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return write_demo(folder / "tiny", profile="tiny").path
+    run = folder.parent  # each worker has its own folder below the run's
+    with _only_one(run / "tiny.lock"):
+        return write_demo(run / "tiny", profile="tiny").path
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is configured on this machine, and no listing is known."""
+    from laion_fmri import config, discovery
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    for name in config.ENVIRONMENT.values():
+        monkeypatch.delenv(name, raising=False)
+    discovery.refresh()
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tiny_bucket: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The tiny demo with two subjects in its data directory, as the demo app has them."""
+    from laion_fmri.demo.home import DemoHome, fill_data_dir
+
+    home = DemoHome(tiny_bucket, tmp_path_factory.mktemp("home") / "data")
+    fill_data_dir(home)
+    return home
