@@ -63,3 +63,25 @@ def tiny_home(tiny_bucket: Path, tmp_path_factory: pytest.TempPathFactory):
     home = DemoHome(tiny_bucket, tmp_path_factory.mktemp("home") / "data")
     fill_data_dir(home)
     return home
+
+
+@pytest.fixture(scope="session")
+def data_dir(tiny_bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with sub-01 and the stimuli of the tiny bucket: read only."""
+    from laion_fmri.demo import copy_gated_stimuli
+
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
+        patch.setenv("LAION_FMRI_BUCKET", tiny_bucket.as_uri())
+        patch.setenv("LAION_FMRI_DATA_DIR", str(folder))
+        import laion_fmri
+        from laion_fmri.download import download
+
+        options = {"progress": False, "accept_license": True}
+        download("sub-01", include_anatomical=True, include_freesurfer=True, **options)
+        laion_fmri.download_embeddings(**options)
+        laion_fmri.download_segmentations(**options)
+        laion_fmri.download_captions(**options)
+    copy_gated_stimuli(tiny_bucket, folder)
+    return folder

@@ -1,7 +1,8 @@
 """LAION-fMRI: discover, download, load and explore.
 
 The public names are imported when they are first used, so that ``import laion_fmri``
-costs nothing.
+costs nothing. `download` is in the module of that name: a package cannot show a function
+where it has a module.
 
 Examples
 --------
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from laion_fmri.config import dataset_initialize, get_data_dir
     from laion_fmri.discovery import describe, get_rois, get_subjects, inspect_bucket
     from laion_fmri.download import (
-        download,
         download_captions,
         download_embeddings,
         download_segmentations,
@@ -40,7 +40,6 @@ _HOME = {
     "get_rois": "discovery",
     "get_subjects": "discovery",
     "inspect_bucket": "discovery",
-    "download": "download",
     "download_captions": "download",
     "download_embeddings": "download",
     "download_segmentations": "download",
@@ -61,7 +60,6 @@ __all__ = [
     "__version__",
     "dataset_initialize",
     "describe",
-    "download",
     "download_captions",
     "download_embeddings",
     "download_segmentations",

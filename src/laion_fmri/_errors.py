@@ -7,7 +7,10 @@ is: as one line on the command line, as a calm message in the page.
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Iterable
+
+_MANY = 500  # names beyond which every one of them cannot be compared in full
 
 
 class LaionFmriError(Exception):
@@ -150,4 +153,15 @@ class MissingDependencyError(LaionFmriError, ImportError):
 def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     """The names most like `name`, best first, whatever their case."""
     by_lower = {k.lower(): k for k in known}
-    return [by_lower[m] for m in difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)]
+    candidates = list(by_lower)
+    if len(candidates) > _MANY:  # 25,000 image names would take seconds
+        looked_for = _trigrams(name.lower())
+        candidates = heapq.nlargest(
+            _MANY // 10, candidates, key=lambda other: len(looked_for & _trigrams(other))
+        )
+    found = difflib.get_close_matches(name.lower(), candidates, n=n, cutoff=0.5)
+    return [by_lower[match] for match in found]
+
+
+def _trigrams(text: str) -> set[str]:
+    return {text[i : i + 3] for i in range(len(text) - 2)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import warnings
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout, trials
+from laion_fmri._errors import InvalidArgumentError
+from laion_fmri.nifti import Grid
 from laion_fmri.subject_files import SubjectFiles
-from laion_fmri.volumes import Grid, read_volume, require_same_grid
+from laion_fmri.volumes import read_volume, require_same_grid
 
 
 def read_betas(
@@ -62,8 +66,20 @@ def read_noise_ceiling(path: Path, grid: Grid, voxels: NDArray[np.intp]) -> NDAr
 
 
 def warn_if_fraction(nc_threshold: float | None) -> None:
-    """Say that a threshold between 0 and 1 is taken as percent, like every noise ceiling."""
-    if nc_threshold is not None and 0 < nc_threshold < 1:
+    """Say that a threshold between 0 and 1 is taken as percent, like every noise ceiling.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When the threshold is no number.
+    """
+    if nc_threshold is None:
+        return
+    if not isinstance(nc_threshold, numbers.Real) or math.isnan(nc_threshold):
+        raise InvalidArgumentError(
+            f"nc_threshold={nc_threshold!r} is no number. Give a percentage from 0 to 100."
+        )
+    if 0 < nc_threshold < 1:
         warnings.warn(
             f"nc_threshold={nc_threshold} is read as {nc_threshold} %, the unit of noise "
             "ceilings (0 to 100).",

@@ -70,10 +70,15 @@ class Settings:
         if self.data_dir is None:
             raise DataDirNotSetError
         if not self.data_dir.is_dir():
+            source = f"(it comes from: {self.sources.get('data_dir', 'default')})"
+            if self.data_dir.exists():
+                raise DataDirNotSetError(
+                    f"The data directory {self.data_dir} is a file. Set another one {source} with "
+                    "`laion-fmri config --data-dir DIR`."
+                )
             raise DataDirNotSetError(
                 f"The data directory {self.data_dir} does not exist. Create it by running "
-                f"`laion-fmri config --data-dir {self.data_dir}`, or set another one "
-                f"(it comes from: {self.sources.get('data_dir', 'default')})."
+                f"`laion-fmri config --data-dir {self.data_dir}`, or set another one {source}."
             )
         return self.data_dir
 
@@ -98,7 +103,8 @@ def load_settings(**given: str | os.PathLike[str] | None) -> Settings:
     Raises
     ------
     ConfigError
-        When the config file is damaged, or a setting is of no known name.
+        When the config file is damaged, a setting is of no known name, or a value is
+        neither a string nor a path.
     """
     unknown = set(given) - set(_DEFAULTS)
     if unknown:
@@ -114,10 +120,13 @@ def load_settings(**given: str | os.PathLike[str] | None) -> Settings:
             ("default", default),
         )
         source, value = next(((s, v) for s, v in choices if v), ("default", default))
-        values[name], sources[name] = None if value is None else os.fspath(value), source
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if text is not None and not isinstance(text, str):
+            raise ConfigError(f"{name}={value!r} cannot be used. Give a string or a path.")
+        values[name], sources[name] = text, source
     data_dir = values["data_dir"]
     return Settings(
-        data_dir=Path(data_dir).expanduser().absolute() if data_dir else None,
+        data_dir=_absolute(data_dir) if data_dir else None,
         bucket=values["bucket"] or DEFAULT_BUCKET,
         endpoint_url=values["endpoint_url"],
         access_url=values["access_url"] or DEFAULT_ACCESS_URL,
@@ -200,15 +209,23 @@ def dataset_initialize(data_dir: str | os.PathLike[str]) -> Path:
     ConfigError
         When the directory cannot be made, is a file, or the choice cannot be kept.
     """
-    path = Path(data_dir).expanduser().absolute()
+    path = _absolute(data_dir)
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{path} cannot be used as data directory ({error.strerror or error}). Choose another."
+            f"{path} cannot be used as data directory ({reason}). Choose another."
         ) from error
     write_config(data_dir=path)
     return path
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except (RuntimeError, TypeError) as error:  # no such user's home; no path at all
+        raise ConfigError(f"{path!r} is no usable path ({error}). Choose another.") from error
 
 
 def get_data_dir() -> Path:

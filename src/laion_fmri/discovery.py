@@ -7,26 +7,33 @@ process; `refresh` forgets them all.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from laion_fmri import layout
-from laion_fmri._errors import SubjectNotFoundError
+from laion_fmri._errors import SubjectNotFoundError, UnsafeKeyError
 from laion_fmri.bucket import Bucket, BucketObject, Folder, open_bucket
 from laion_fmri.config import load_settings
 from laion_fmri.rois import RoiIndex
+from laion_fmri.transfer.plan import plan_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
 _folders: dict[tuple, Folder] = {}
 _objects: dict[tuple, tuple[BucketObject, ...]] = {}
 _lock = threading.Lock()
+_age = 0  # how many times the listings were forgotten
 
 
 def refresh() -> None:
     """Forget every listing; the next question is put to the bucket again."""
+    global _age
     with _lock:
+        _age += 1
         _folders.clear()
         _objects.clear()
 
@@ -34,19 +41,13 @@ def refresh() -> None:
 def list_folder(prefix: str = "", bucket: Bucket | None = None) -> Folder:
     """One level of the bucket."""
     bucket = bucket or open_bucket()
-    key = (_identity(bucket), prefix)
-    if key not in _folders:
-        _folders[key] = bucket.folder(prefix)
-    return _folders[key]
+    return _kept(_folders, (_identity(bucket), prefix), lambda: bucket.folder(prefix))
 
 
 def list_objects(prefix: str, bucket: Bucket | None = None) -> tuple[BucketObject, ...]:
     """Every object whose key begins with `prefix`."""
     bucket = bucket or open_bucket()
-    key = (_identity(bucket), prefix)
-    if key not in _objects:
-        _objects[key] = tuple(bucket.objects(prefix))
-    return _objects[key]
+    return _kept(_objects, (_identity(bucket), prefix), lambda: tuple(bucket.objects(prefix)))
 
 
 def get_subjects(bucket: Bucket | None = None) -> list[str]:
@@ -125,22 +126,26 @@ def get_sessions(subject: str, bucket: Bucket | None = None) -> list[str]:
     return sorted(served, key=layout.natural_order)
 
 
-def list_files(subject: str | None = None, bucket: Bucket | None = None) -> pd.DataFrame:
+def list_files(
+    subject: str | None = None, bucket: Bucket | None = None, data_dir: Path | None = None
+) -> pd.DataFrame:
     """Every file of the bucket, or of one subject, with what is local of it.
 
     Parameters
     ----------
     subject : str, optional
+    bucket : Bucket, optional
+    data_dir : Path, optional
+        What is local is looked for here; the configured one by default.
 
     Returns
     -------
     DataFrame
-        Columns key, size (bytes), status (here, partial, missing, stale; only where a
-        data directory is set), held_out, then one column an entity.
+        Columns key, size (bytes), status (here, partial, missing, stale; None for a key
+        that is no safe file name; only where a data directory is set), held_out, then one
+        column an entity.
     """
     import pandas as pd
-
-    from laion_fmri.transfer.plan import make_plan
 
     bucket = bucket or open_bucket()
     if subject is None:
@@ -150,14 +155,22 @@ def list_files(subject: str | None = None, bucket: Bucket | None = None) -> pd.D
         trees = [f"{tree}/{name}/" for tree in layout.DERIVATIVE_TREES] + [f"{name}/"]
         objects = tuple(o for prefix in trees for o in list_objects(prefix, bucket))
     table = pd.DataFrame({"key": [o.key for o in objects], "size": [o.size for o in objects]})
-    data_dir = load_settings().data_dir
+    data_dir = data_dir or load_settings().data_dir
     if data_dir is not None:
-        table["status"] = [str(f.status) for f in make_plan(objects, data_dir).files]
+        statuses = [_status(o, data_dir) for o in objects]
+        table["status"] = pd.Series(statuses, index=table.index, dtype=object)
     table["held_out"] = [layout.is_held_out(o.key) for o in objects]
     entities = [layout.parse_entities(o.key) for o in objects]
     return table.join(
         pd.DataFrame([{**e.values, "suffix": e.suffix, "extension": e.extension} for e in entities])
     )
+
+
+def _status(found: BucketObject, data_dir: Path) -> str | None:
+    try:
+        return str(plan_file(found, data_dir).status)
+    except UnsafeKeyError:
+        return None
 
 
 def describe(bucket: Bucket | None = None) -> None:
@@ -187,6 +200,18 @@ def _counted(prefixes: Iterable[str]) -> str:
     names = [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
     n_subjects = sum(name.startswith("sub-") for name in names)
     return f"{len(names)} entries, {n_subjects} sub-* entries"
+
+
+def _kept(kept: dict[tuple, T], key: tuple, ask: Callable[[], T]) -> T:
+    with _lock:
+        if key in kept:
+            return kept[key]
+        age = _age
+    answer = ask()
+    with _lock:
+        if age == _age:  # an answer from before a refresh is not kept
+            kept[key] = answer
+    return answer
 
 
 def _identity(bucket: Bucket) -> tuple[str, object]:

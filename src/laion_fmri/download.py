@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -9,7 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from laion_fmri import access, discovery, layout
-from laion_fmri._errors import NoMatchingDataError, TransferError, UnknownNameError
+from laion_fmri._errors import (
+    InvalidArgumentError,
+    NoMatchingDataError,
+    TransferError,
+    UnknownNameError,
+)
 from laion_fmri.bucket import Bucket, BucketObject, open_bucket
 from laion_fmri.config import Settings, load_settings
 from laion_fmri.selection import Selection, clean_filters, select
@@ -86,12 +92,21 @@ def plan_download(
     data_dir = settings.require_data_dir()
     bucket = bucket or open_bucket(settings)
     objects = list(_dataset_level(bucket))
+    cleaned = clean_filters(**filters)
+    selected: list[BucketObject] = []
+    nothing: NoMatchingDataError | None = None
     for name in _subjects_meant(subject, bucket):
-        selection = Selection(
-            name, clean_filters(**filters), include_anatomical, include_freesurfer, include_raw
-        )
+        selection = Selection(name, cleaned, include_anatomical, include_freesurfer, include_raw)
         listed = [o for p in selection.prefixes() for o in discovery.list_objects(p, bucket)]
-        objects += select(listed, selection)
+        try:
+            selected += select(listed, selection)
+        except NoMatchingDataError as error:
+            if subject != ALL_SUBJECTS:  # of all subjects, some are not there in full yet
+                raise
+            nothing = error
+    if nothing is not None and not selected:
+        raise nothing
+    objects += selected
     if include_stimuli:
         objects += _named(bucket, _STIMULUS_FILES)
     return make_plan(objects, data_dir)
@@ -247,16 +262,19 @@ def fetch(
             if tell is not None:
                 tell(event)
     if report.failed or report.denied:
+        discovery.refresh()  # the bucket may no longer be as it was listed
         raise TransferError(str(report))
     return report
 
 
 def checked_jobs(n_jobs: object) -> int:
     """`n_jobs` as a number of workers; warns and falls back where it is none."""
-    if isinstance(n_jobs, int) and not isinstance(n_jobs, bool) and 1 <= n_jobs <= MAX_JOBS:
-        return n_jobs
-    usable = isinstance(n_jobs, int) and not isinstance(n_jobs, bool) and n_jobs > MAX_JOBS
-    fallback = MAX_JOBS if usable else 1
+    number = 0
+    if isinstance(n_jobs, numbers.Integral) and not isinstance(n_jobs, bool):
+        number = int(n_jobs)
+    if 1 <= number <= MAX_JOBS:
+        return number
+    fallback = MAX_JOBS if number > MAX_JOBS else 1
     warnings.warn(
         f"n_jobs={n_jobs!r} is not a number of workers from 1 to {MAX_JOBS}; using {fallback}.",
         UserWarning,
@@ -269,10 +287,13 @@ _STIMULUS_FILES = (layout.STIMULI_METADATA, layout.STIMULI_IMAGES)
 
 
 def _subjects_meant(subject: str | Iterable[str], bucket: Bucket) -> list[str]:
-    listed = [subject] if isinstance(subject, str) else list(subject)
-    if listed == [ALL_SUBJECTS]:
+    if subject == ALL_SUBJECTS:
         return discovery.get_subjects(bucket)
-    return [discovery.require_subject(one, bucket) for one in listed]
+    is_list = isinstance(subject, Iterable) and not isinstance(subject, str)
+    listed: list[str] = list(subject) if is_list else [subject]  # type: ignore[list-item]
+    if not listed:
+        raise InvalidArgumentError("An empty list of subjects fetches nothing. Name at least one.")
+    return [discovery.require_subject(one, bucket) for one in dict.fromkeys(listed)]
 
 
 def _dataset_level(bucket: Bucket) -> list[BucketObject]:

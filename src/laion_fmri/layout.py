@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
 from laion_fmri._errors import (
@@ -62,12 +62,15 @@ GATED_KEYS = frozenset({STIMULI_IMAGES})
 
 LICENSE_MARKER = ".laion_fmri/license_accepted"
 
+AVERAGES = "averages"
+"""As a session: the summaries over sessions."""
+
 SUBJECT_NOISE_CEILINGS = ("Noiseceiling4rep", "Noiseceiling12rep", "NoiseceilingAllrep")
 
 _ENTITY = re.compile(r"^([a-z]+)-(.*)$", re.IGNORECASE)
 _LABEL = re.compile(r"(?<=_)label-([^_.]+)")
-_SUBJECT = re.compile(r"^sub-[A-Za-z0-9]+$")
-_SESSION = re.compile(r"^ses-[A-Za-z0-9]+$")
+_SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
+_SESSION = re.compile(r"ses-[A-Za-z0-9]+")
 _DOUBLE_EXTENSIONS = (".nii.gz", ".func.gii", ".surf.gii", ".shape.gii", ".label.gii")
 
 
@@ -84,7 +87,7 @@ def subject_id(subject: object) -> str:
     """
     if isinstance(subject, str):
         full = subject if subject.startswith("sub-") else f"sub-{subject}"
-        if _SUBJECT.match(full):
+        if _SUBJECT.fullmatch(full):
             return full
     raise SubjectNotFoundError(
         f"{subject!r} is not a subject identifier. Use the full form ('sub-03') or the bare "
@@ -102,7 +105,7 @@ def session_id(session: object) -> str:
     """
     if isinstance(session, str):
         full = session if session.startswith("ses-") else f"ses-{session}"
-        if _SESSION.match(full):
+        if _SESSION.fullmatch(full):
             return full
     raise InvalidArgumentError(
         f"{session!r} is not a session identifier. Use the full form ('ses-01') or the bare "
@@ -113,7 +116,7 @@ def session_id(session: object) -> str:
 def natural_order(name: str) -> tuple:
     """Sort key that puts ``ses-2`` before ``ses-10``."""
     return tuple(
-        (0, int(part), part) if part.isdigit() else (1, 0, part)
+        (0, int(part), part) if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
         if part
     )
@@ -182,8 +185,8 @@ def parse_entities(key: str) -> Entities:
 
 
 def is_held_out(key: str) -> bool:
-    """Whether a key belongs to a session the bucket lists but does not serve."""
-    return any(part in HELD_OUT_SESSIONS for part in key.split("/"))
+    """Whether a key belongs, by folder or name, to a session that is listed but not served."""
+    return any(part in HELD_OUT_SESSIONS for name in key.split("/") for part in name.split("_"))
 
 
 # --- keys and local paths -----------------------------------------------------------
@@ -201,28 +204,32 @@ def local_name(key: str) -> str:
     return folder + slash + _LABEL.sub(lambda m: "label-" + m[1].replace("-", ""), name)
 
 
+def require_safe(key: str) -> str:
+    """`key` itself when it can be a relative path of files.
+
+    Raises
+    ------
+    UnsafeKeyError
+        When it is absolute, has an empty, ``.`` or ``..`` part, a backslash or a NUL.
+    """
+    has_unsafe_part = any(part in ("", ".", "..") for part in key.split("/"))
+    if has_unsafe_part or "\\" in key or "\0" in key:
+        raise UnsafeKeyError(
+            f"The key {key!r} is not a safe file name and is refused. Check which bucket is set "
+            "(`laion-fmri config`)."
+        )
+    return key
+
+
 def local_path(data_dir: Path, key: str) -> Path:
     """Where a key's file is (or would be) below `data_dir`.
 
     Raises
     ------
     UnsafeKeyError
-        When the key is absolute, has an empty, ``.`` or ``..`` part, a backslash or a NUL.
+        See `require_safe`.
     """
-    parts = PurePosixPath(key).parts
-    unsafe = (
-        not key
-        or key.startswith("/")
-        or "\\" in key
-        or "\0" in key
-        or any(part in ("", ".", "..") for part in key.split("/"))
-    )
-    if unsafe or not parts:
-        raise UnsafeKeyError(
-            f"The key {key!r} is not a safe file name and is refused. Check which bucket is set "
-            "(`laion-fmri config`)."
-        )
-    return data_dir.joinpath(*PurePosixPath(local_name(key)).parts)
+    return data_dir.joinpath(local_name(require_safe(key)))
 
 
 # --- where things are (relative to the data directory, and in the bucket) --------------
@@ -305,12 +312,14 @@ def embedding_model(key: str) -> str | None:
 
 
 def roi_of(key: str) -> tuple[str, str] | None:
-    """``(category, ROI)`` of a file in the ROI tree, as named locally; else None."""
+    """``(category, ROI)`` of a mask in the ROI tree, as named locally; else None."""
     parts = local_name(key).split("/")
     if not key.startswith(f"{ROIS_TREE}/") or len(parts) != 5:
         return None
-    label = parse_entities(parts[-1]).get("label")
-    return (parts[3], label) if label else None
+    entities = parse_entities(parts[-1])
+    label = entities.get("label")
+    is_mask = entities.suffix == "mask" and entities.extension != ".json"
+    return (parts[3], label) if label and is_mask else None
 
 
 # --- the filter grammar -------------------------------------------------------------
@@ -326,7 +335,8 @@ def as_list(value: str | Iterable[str] | None) -> list[str] | None:
     """
     if value is None:
         return None
-    values = [value] if isinstance(value, str) else list(value)
+    is_list = isinstance(value, Iterable) and not isinstance(value, str)
+    values: list[str] = list(value) if is_list else [value]  # type: ignore[list-item]
     for one in values:
         if not isinstance(one, str) or not one:
             raise InvalidArgumentError(
@@ -339,7 +349,7 @@ def bare(entity: str, token: str) -> str:
     """The bare value of a token: ``"ses-04"`` and ``"04"`` both give ``"04"``."""
     if entity == "extension":
         return token.lstrip(".").lower()
-    return token.removeprefix(f"{entity}-").lower()
+    return token.lower().removeprefix(f"{entity}-")
 
 
 def matches(actual: str, wanted: str, entity: str) -> bool:

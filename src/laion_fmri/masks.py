@@ -34,8 +34,12 @@ def require_mask_source(source: str) -> MaskSource:
 
 def nonzero(volume: Volume) -> NDArray[np.bool_]:
     """Where a volume is not zero and not NaN; bool of shape (n_total_voxels,)."""
-    flat = volume.flat
-    return (flat != 0) & ~np.isnan(flat)
+    return inside(volume.flat)
+
+
+def inside(values: NDArray) -> NDArray[np.bool_]:
+    """Where values are not zero and not NaN."""
+    return (values != 0) & ~np.isnan(values)
 
 
 def columns(brain: NDArray[np.bool_], mask: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
-from laion_fmri.volumes import translated_errors
+from laion_fmri.masks import inside
+from laion_fmri.nifti import translated_errors
 
 ALL = "all"
 VISUAL = "visual"
@@ -29,6 +30,9 @@ _SURFACE_FORMATS = {
     "func.gii": ("func.gii",),
     "label": ("label",),
 }
+
+
+_LABEL_COLUMNS = ("vertex", "x", "y", "z", "value")
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,10 @@ class RoiIndex:
         UnknownNameError
             When a name is neither an ROI nor a category here.
         InvalidArgumentError
-            When the query is empty.
+            When the query is empty, or no name.
         """
-        parts = [query] if isinstance(query, str) else list(query)
+        is_list = isinstance(query, Iterable) and not isinstance(query, str)
+        parts: list[str] = list(query) if is_list else [query]  # type: ignore[list-item]
         if not parts:
             raise InvalidArgumentError(
                 "An empty list of ROIs selects nothing. Name at least one ROI or category."
@@ -85,6 +90,8 @@ class RoiIndex:
         return list(dict.fromkeys(roi for part in parts for roi in self._resolve_one(part)))
 
     def _resolve_one(self, part: str) -> list[str]:
+        if not isinstance(part, str):
+            raise InvalidArgumentError(f"{part!r} is no name of an ROI. Give a string or a list.")
         every = self.names()
         if part in every:
             return [part]
@@ -141,11 +148,15 @@ def read_surface_mask(path: Path) -> NDArray[np.bool_]:
     """
     import nibabel
 
-    with translated_errors(path):
-        arrays = nibabel.gifti.GiftiImage.from_filename(path).darrays
+    try:
+        with translated_errors(path):
+            arrays = nibabel.gifti.GiftiImage.from_filename(path).darrays
+    except (LookupError, AttributeError, TypeError, AssertionError) as error:
+        # What nibabel's parser makes of unknown codes and elements in the wrong place.
+        raise DamagedFileError(path, f"it is no GIFTI file ({error!r})") from error
     if len(arrays) != 1 or arrays[0].data.ndim != 1:
         raise DamagedFileError(path, "one value a vertex was expected")
-    return np.asarray(arrays[0].data) != 0
+    return inside(np.asarray(arrays[0].data))
 
 
 def read_label(path: Path) -> NDArray[np.int64]:
@@ -159,15 +170,20 @@ def read_label(path: Path) -> NDArray[np.int64]:
     DamagedFileError
         When the count or a line does not fit.
     """
+    with translated_errors(path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    rows = [line.split() for line in lines[1:]]
     try:
-        text = path.read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
         n_vertices = int(lines[0])
-        vertices = np.array([int(line.split()[0]) for line in lines[1:]], dtype=np.int64)
-    except (UnicodeDecodeError, ValueError, IndexError) as error:
+        vertices = np.array([int(row[0]) for row in rows], dtype=np.int64)
+    except (ValueError, IndexError, OverflowError) as error:
         raise DamagedFileError(path, f"it is not a FreeSurfer label ({error})") from error
-    if len(vertices) != n_vertices:
+    # A last line that was cut may hold the beginning of an index.
+    if len(vertices) != n_vertices or any(len(row) != len(_LABEL_COLUMNS) for row in rows):
         raise DamagedFileError(
             path, f"it announces {n_vertices} vertices and holds {len(vertices)} (truncated)"
         )
+    if n_vertices and vertices.min() < 0:
+        raise DamagedFileError(path, "it is not a FreeSurfer label (a vertex index is negative)")
     return vertices

@@ -15,7 +15,7 @@ from laion_fmri._errors import InvalidArgumentError, NoMatchingDataError
 from laion_fmri.bucket import BucketObject
 from laion_fmri.layout import Entities
 
-AVERAGES = "averages"
+AVERAGES = layout.AVERAGES
 FILTERS = ("ses", "task", "space", "desc", "stat", "suffix", "extension", "run", "echo", "part")
 
 
@@ -58,7 +58,7 @@ def clean_filters(**given: str | Iterable[str] | None) -> dict[str, list[str]]:
     Raises
     ------
     InvalidArgumentError
-        When a filter is of no known entity, or a value is no string.
+        When a filter is of no known entity, a value is no string, or there is none.
     """
     unknown = set(given) - set(FILTERS)
     if unknown:
@@ -66,7 +66,13 @@ def clean_filters(**given: str | Iterable[str] | None) -> dict[str, list[str]]:
             f"There is no filter {sorted(unknown)}. Known: {', '.join(FILTERS)}."
         )
     listed = {entity: layout.as_list(value) for entity, value in given.items()}
-    return {entity: values for entity, values in listed.items() if values is not None}
+    filters = {entity: values for entity, values in listed.items() if values is not None}
+    for entity, values in filters.items():
+        if not values or not all(layout.bare(entity, value) for value in values):
+            raise InvalidArgumentError(
+                f"{entity}={given[entity]!r} names no value. Give at least one, or leave it out."
+            )
+    return filters
 
 
 def select(objects: Iterable[BucketObject], selection: Selection) -> list[BucketObject]:
@@ -79,14 +85,19 @@ def select(objects: Iterable[BucketObject], selection: Selection) -> list[Bucket
     Raises
     ------
     NoMatchingDataError
-        When a filter matches nothing.
+        When nothing is left, when a session is not there, or when another filter has no
+        value that any file has (while files do carry the entity).
     """
     candidates = [(o, layout.parse_entities(o.key)) for o in objects]
     candidates = [(o, e) for o, e in candidates if not layout.is_held_out(o.key)]
     filters = _spelled_out(selection.filters, [e for _, e in candidates])
+    entities = [e for _, e in candidates]
+    _require_sessions(filters.get("ses", ()), entities, selection.subject)
+    _require_values(filters, entities, selection.subject)
     chosen = {o.key for o, e in candidates if _is_asked_for(o.key, e, filters)}
-    _require_matches(chosen, filters, candidates, selection)
     chosen |= {o.key for o, _ in candidates if _comes_along(o.key, filters, selection)}
+    if not chosen:
+        raise _nothing_matches(selection.subject, filters)
     stems = {layout.split_extension(key)[0] for key in chosen}
     return [
         o
@@ -145,27 +156,42 @@ def _descs_meant(value: str, descs: Iterable[str]) -> list[str]:
     return exact or [d for d in descs if d.lower().startswith(short)]
 
 
-def _require_matches(
-    chosen: set[str],
-    filters: Mapping[str, list[str]],
-    candidates: list[tuple[BucketObject, Entities]],
-    selection: Selection,
-) -> None:
-    sessions = {s for _, e in candidates if (s := e.get("ses"))}
+def _require_sessions(wanted: Iterable[str], present: Iterable[Entities], subject: str) -> None:
+    sessions = {s for e in present if (s := e.get("ses"))}
     absent = [
         value
-        for value in filters.get("ses", ())
+        for value in wanted
         if value != AVERAGES and not any(layout.matches(s, value, "ses") for s in sessions)
     ]
     if absent:
         known = ", ".join(sorted((f"ses-{s}" for s in sessions), key=layout.natural_order))
         raise NoMatchingDataError(
-            f"{selection.subject} has no session {', '.join(absent)} in the bucket. "
+            f"{subject} has no session {', '.join(absent)} in the bucket. "
             f"Sessions there: {known or 'none'}."
         )
-    if not chosen and not (selection.include_anatomical or selection.include_freesurfer):
-        said = ", ".join(f"{entity}={values!r}" for entity, values in filters.items())
-        raise NoMatchingDataError(
-            f"Nothing of {selection.subject} in the bucket matches {said or 'the request'}. "
-            "Loosen a filter; laion_fmri.discovery.list_files shows what is there."
-        )
+
+
+def _require_values(
+    filters: Mapping[str, list[str]], present: Iterable[Entities], subject: str
+) -> None:
+    # Files without the entity pass, so a misspelt value would go unnoticed otherwise.
+    present = list(present)
+    for entity, wanted in filters.items():
+        values = {v for e in present if (v := e.get(entity))}
+        if (
+            entity != "ses"
+            and values
+            and not any(layout.matches(v, value, entity) for v in values for value in wanted)
+        ):
+            raise _nothing_matches(subject, {entity: wanted}, values)
+
+
+def _nothing_matches(
+    subject: str, filters: Mapping[str, list[str]], known: Iterable[str] = ()
+) -> NoMatchingDataError:
+    said = ", ".join(f"{entity}={values!r}" for entity, values in filters.items())
+    there = f" There: {', '.join(sorted(known))}." if known else ""
+    return NoMatchingDataError(
+        f"Nothing of {subject} in the bucket matches {said or 'the request'}.{there} "
+        "Loosen a filter; laion_fmri.discovery.list_files shows what is there."
+    )

@@ -20,8 +20,8 @@ from laion_fmri._errors import (
 from laion_fmri.betas import read_betas, read_noise_ceiling, warn_if_fraction
 from laion_fmri.config import load_settings
 from laion_fmri.masks import MaskSource, columns, nonzero
+from laion_fmri.nifti import Grid
 from laion_fmri.subject_files import RoiQuery, SubjectFiles
-from laion_fmri.volumes import Grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,6 +188,10 @@ class Subject:
         """This subject's local ROIs, all or those of one category, sorted."""
         return self._files.roi_index().names(category)
 
+    def resolve_rois(self, roi: RoiQuery) -> list[str]:
+        """The ROIs that a query names, each once; the grammar of `get_roi_mask`."""
+        return self._files.resolve(roi)
+
     def get_roi_mask(self, roi: RoiQuery) -> NDArray[np.bool_]:
         """The union of the volume masks of the ROIs that a query names.
 
@@ -352,7 +356,7 @@ class Subject:
         return [
             desc
             for desc in layout.SUBJECT_NOISE_CEILINGS
-            if self._files.path(layout.subject_noise_ceiling(self.name, desc)).exists()
+            if self._files.found(layout.subject_noise_ceiling(self.name, desc))
         ]
 
     # --- brain space --------------------------------------------------------------------
@@ -497,7 +501,7 @@ class Subject:
         self, session: str | Iterable[str] | None, read: Callable[[str], T]
     ) -> T | dict[str, T]:
         """One session's result, or a dict of them for a list; None is every local one."""
-        if isinstance(session, str):
+        if (session is not None and not isinstance(session, Iterable)) or isinstance(session, str):
             return read(layout.session_id(session))
         listed = self.get_sessions() if session is None else session
         return {ses: read(ses) for ses in map(layout.session_id, listed)}

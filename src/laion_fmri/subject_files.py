@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from laion_fmri import layout, rois, trials
 from laion_fmri._errors import DataNotDownloadedError, InvalidArgumentError, UnknownNameError
 from laion_fmri.masks import nonzero, require_mask_source
-from laion_fmri.volumes import Grid, Series, Volume, read_volume, require_same_grid
+from laion_fmri.nifti import Grid
+from laion_fmri.volumes import Series, Volume, read_volume, require_same_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,25 +34,28 @@ class SubjectFiles:
         """Where a key's file is, or would be."""
         return layout.local_path(self.data_dir, key)
 
-    def local(self, key: str, ses: str | None = None, include: str | None = None) -> Path:
-        """The path of a key that must be here."""
-        path = self.path(key)
-        if path.exists():
+    def found(self, key: str) -> Path | None:
+        """The path of a key's file or folder, also of a volume that was uncompressed."""
+        for name in (key, key.removesuffix(".gz")):
+            path = self.path(name)
+            if path.exists():
+                return path
+        return None
+
+    def local(self, key: str, ses: str = layout.AVERAGES, include: str | None = None) -> Path:
+        """The path of a key that must be here; `ses` and `include` are what fetches it."""
+        path = self.found(key)
+        if path is not None:
             return path
         option = f", include_{include}=True" if include else ""
-        which = f", ses={ses!r}" if ses else ""
         raise DataNotDownloadedError(
-            f"{Path(key).name} is not in {self.data_dir}. "
-            f"download(subject={self.name!r}{which}{option}) fetches it if the bucket has it."
+            f"{Path(key).name} is not in {self.data_dir}. download(subject={self.name!r}, "
+            f"ses={ses!r}{option}) fetches it if the bucket has it."
         )
 
     def betas_path(self, ses: str) -> Path | None:
         """The betas of a session, compressed or not; None where they are not local."""
-        for extension in (".nii.gz", ".nii"):
-            path = self.path(layout.betas(self.name, ses, extension))
-            if path.exists():
-                return path
-        return None
+        return self.found(layout.betas(self.name, ses))
 
     def sessions(self) -> list[str]:
         """Sessions whose betas are local, in order."""
@@ -75,7 +79,7 @@ class SubjectFiles:
     ) -> Volume:
         """The volume a brain mask is made from."""
         if require_mask_source(source) == "rsquare":
-            return read_volume(self.local(layout.mean_rsquare(self.name), ses="averages"))
+            return read_volume(self.local(layout.mean_rsquare(self.name)))
         key = layout.anatomical(self.name, "desc-brain_mask", res)
         return read_volume(self.local(key, include="anatomical"))
 
@@ -85,10 +89,9 @@ class SubjectFiles:
 
     def noise_ceiling_path(self, desc: str) -> Path:
         """The cross-session noise ceiling of that `desc`."""
-        path = self.path(layout.subject_noise_ceiling(self.name, desc))
-        if not path.exists() and desc not in layout.SUBJECT_NOISE_CEILINGS:
+        if desc not in layout.SUBJECT_NOISE_CEILINGS:
             raise UnknownNameError("noise ceiling", desc, layout.SUBJECT_NOISE_CEILINGS)
-        return self.local(layout.subject_noise_ceiling(self.name, desc), ses="averages")
+        return self.local(layout.subject_noise_ceiling(self.name, desc))
 
     # --- ROIs ---------------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class SubjectFiles:
         """The ROIs that are local."""
         root = self.data_dir / layout.ROIS_TREE / self.name
         return rois.RoiIndex.from_names(
-            path.relative_to(self.data_dir).as_posix() for path in root.glob("*/*_label-*")
+            path.relative_to(self.data_dir).as_posix() for path in root.glob("*/*_label-*_mask.*")
         )
 
     def resolve(self, roi: RoiQuery) -> list[str]:
@@ -115,7 +118,7 @@ class SubjectFiles:
         union: NDArray[np.bool_] | None = None
         for name in self.resolve(roi):
             for category in index.categories_of(name):
-                path = self.local(layout.roi_volume(self.name, category, name), ses="averages")
+                path = self.local(layout.roi_volume(self.name, category, name))
                 volume = read_volume(path)
                 grid = grid or volume.grid
                 require_same_grid(grid, volume.grid, path)
@@ -134,7 +137,7 @@ class SubjectFiles:
             for form in formats:
                 key = layout.roi_surface(self.name, category, name, side, f".{form}")
                 if required or self.path(key).exists():
-                    path = self.local(key, ses="averages")
+                    path = self.local(key)
                     found.setdefault(f"hemi-{side}", {})[form] = readers[form](path)
         return found
 

@@ -39,10 +39,14 @@ def read_trials(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep="\t", dtype={"label": str, "session": str})
-    except FileNotFoundError:
-        raise
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            dtype={"label": str, "session": str},
+            keep_default_na=False,  # an image may well be called "NA"
+            na_values=["", "n/a"],
+        )
+    except ValueError as error:  # pandas' parser errors and wrong encodings are ValueErrors
         raise DamagedFileError(path, f"it is not a table ({error})") from error
     missing = [c for c in COLUMNS if c not in table.columns]
     if missing:

@@ -97,8 +97,11 @@ def open_bucket(settings: Settings | None = None) -> Bucket:
         When a directory mirror does not exist.
     """
     settings = settings or load_settings()
-    address = urlparse(settings.bucket)
-    if address.scheme == "s3" and address.netloc:
+    try:
+        address = urlparse(settings.bucket)
+    except ValueError:  # such as an unfinished IPv6 address
+        address = urlparse("unknown://")
+    if address.scheme == "s3" and address.netloc and address.path in ("", "/"):
         from laion_fmri.bucket.s3 import S3Bucket
 
         return S3Bucket(address.netloc, endpoint_url=settings.endpoint_url)

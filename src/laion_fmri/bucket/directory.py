@@ -16,9 +16,10 @@ from laion_fmri._errors import (
     BucketUnreachableError,
     ObjectChangedError,
     ObjectNotFoundError,
+    UnsafeKeyError,
 )
 from laion_fmri.bucket import BucketObject, Folder
-from laion_fmri.layout import local_path
+from laion_fmri.layout import require_safe
 
 POLICY_FILE = ".bucket-policy.json"
 
@@ -48,8 +49,10 @@ class DirectoryBucket:
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
         """Every object whose key begins with `prefix`, in key order."""
-        start = self.root / prefix.rpartition("/")[0]
-        if start.is_dir():
+        start = self._folder(prefix.rpartition("/")[0])
+        if start is None:
+            return
+        with _answering(self.root):
             for path, stat in _walk(start):
                 key = self._key(path)
                 if key.startswith(prefix):
@@ -57,16 +60,25 @@ class DirectoryBucket:
 
     def folder(self, prefix: str = "") -> Folder:
         """What lies right below `prefix` (empty, or ending in a slash)."""
-        start = self.root / prefix
-        entries = _entries(start) if start.is_dir() else []
-        return Folder(
-            tuple(f"{self._key(e.path)}/" for e in entries if e.is_dir()),
-            tuple(
-                BucketObject(self._key(e.path), e.stat().st_size, _etag(e.stat()))
-                for e in entries
-                if e.is_file()
-            ),
-        )
+        start = self._folder(prefix.removesuffix("/"))
+        with _answering(self.root):
+            entries = _entries(start) if start is not None else []
+            return Folder(
+                tuple(f"{self._key(e.path)}/" for e in entries if e.is_dir()),
+                tuple(
+                    BucketObject(self._key(e.path), e.stat().st_size, _etag(e.stat()))
+                    for e in entries
+                    if e.is_file()
+                ),
+            )
+
+    def _folder(self, name: str) -> Path | None:
+        """A folder of the mirror by its key; None where there is none."""
+        try:
+            path = self.root.joinpath(require_safe(name)) if name else self.root
+        except UnsafeKeyError:
+            return None
+        return path if path.is_dir() else None
 
     def _key(self, path: str) -> str:
         return path.removeprefix(f"{self.root}{os.sep}").replace(os.sep, "/")
@@ -76,10 +88,9 @@ class DirectoryBucket:
         """Bytes of one object from `start` on; refused when it is no longer `etag`."""
         if any(fnmatchcase(key, pattern) for pattern in self._denied):
             raise AccessDeniedError(f"The bucket denies access to {key}.")
-        local_path(self.root, key)  # refuses keys that would leave the mirror
         try:
-            file = self.root.joinpath(key).open("rb")
-        except (FileNotFoundError, IsADirectoryError) as error:
+            file = self.root.joinpath(require_safe(key)).open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise ObjectNotFoundError(f"The bucket has no object {key}.") from error
         except PermissionError as error:
             raise AccessDeniedError(f"The mirror denies access to {key}.") from error
@@ -88,6 +99,17 @@ class DirectoryBucket:
                 raise ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
             file.seek(start)
             yield file
+
+
+@contextmanager
+def _answering(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BucketUnreachableError(
+            f"The mirror {root} cannot be listed ({error.strerror or error}). Check that it is "
+            "mounted and that you may read it."
+        ) from error
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

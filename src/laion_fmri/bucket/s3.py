@@ -11,6 +11,7 @@ from laion_fmri._errors import (
     AccessDeniedError,
     BucketError,
     BucketUnreachableError,
+    ConfigError,
     LaionFmriError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -21,8 +22,13 @@ from laion_fmri.config import AWS_REGION
 if TYPE_CHECKING:
     from laion_fmri.bucket import ByteStream
 
+_NO_ENDPOINT = (
+    "{!r} is not an endpoint. Use an address such as http://localhost:9000 "
+    "(LAION_FMRI_ENDPOINT_URL, or endpoint_url in the config file)."
+)
 _CONNECTIONS = 32
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 60  # seconds
+_ATTEMPTS = 3  # a bucket that is not there is known to be so within 3 s; a hiccup is survived
 
 
 class S3Bucket:
@@ -33,9 +39,16 @@ class S3Bucket:
     name : str
     endpoint_url : str, optional
         Where the bucket is when not on AWS; addressed path-style.
+
+    Raises
+    ------
+    ConfigError
+        When the endpoint is no ``http://`` or ``https://`` address.
     """
 
     def __init__(self, name: str, endpoint_url: str | None = None) -> None:
+        if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
+            raise ConfigError(_NO_ENDPOINT.format(endpoint_url))
         self.name = name
         self.endpoint_url = endpoint_url
         self.uri = f"s3://{name}"
@@ -43,19 +56,29 @@ class S3Bucket:
     @cached_property
     def _client(self) -> Any:
         import boto3
+        import botocore.session
         from botocore import UNSIGNED
         from botocore.config import Config
 
+        # Access is anonymous: a broken profile or credentials file of the user must not matter.
+        nothing = (None, None, None, None)
+        sources = ("profile", "config_file", "credentials_file")
+        session = botocore.session.Session(dict.fromkeys(sources, nothing))
         config = Config(
             signature_version=UNSIGNED,
             region_name=AWS_REGION,
-            retries={"mode": "adaptive", "max_attempts": 5},
+            retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=_CONNECTIONS,
             connect_timeout=_CONNECT_TIMEOUT,
             read_timeout=_READ_TIMEOUT,
             s3={"addressing_style": "path"} if self.endpoint_url else {},
         )
-        return boto3.session.Session().client("s3", endpoint_url=self.endpoint_url, config=config)
+        try:
+            return boto3.session.Session(botocore_session=session).client(
+                "s3", endpoint_url=self.endpoint_url, config=config
+            )
+        except ValueError as error:  # no host that could be asked
+            raise ConfigError(_NO_ENDPOINT.format(self.endpoint_url)) from error
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
         """Every object whose key begins with `prefix`, in key order."""
@@ -87,20 +110,25 @@ class S3Bucket:
             body.close()
 
     def _pages(self, **request: Any) -> Iterator[dict[str, Any]]:
-        paginator = self._client.get_paginator("list_objects_v2")
         with self._errors(request["Prefix"]):
+            paginator = self._client.get_paginator("list_objects_v2")
             yield from paginator.paginate(Bucket=self.name, **request)
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         """Turn botocore's errors into ours."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
         from urllib3.exceptions import HTTPError
 
         try:
             yield
         except ClientError as error:
             raise self._translated(error, key) from error
+        except ParamValidationError as error:
+            raise ConfigError(
+                f"{self.uri} is not a bucket address. Check its name (`laion-fmri config "
+                "--bucket …`)."
+            ) from error
         except (BotoCoreError, HTTPError) as error:
             where = self.endpoint_url or "AWS"
             raise BucketUnreachableError(

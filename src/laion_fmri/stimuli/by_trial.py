@@ -80,19 +80,18 @@ class TrialNames:
 
     def __init__(self, sub: Subject) -> None:
         self._sub = sub
-        self._signature: object = None
-        self._names: NDArray[np.object_] = np.array([], dtype=object)
-        self._sessions: NDArray[np.object_] = self._names
+        # Signature of the tables, names, sessions: replaced as one, for other threads' sake.
+        self._known: tuple[object, NDArray[np.object_], NDArray[np.object_]] | None = None
 
     def all(self, session: str | None = None) -> NDArray[np.object_]:
         """The names of every trial, or of one session's, in order."""
-        self._refresh()
+        names, sessions = self._current()
         if session is None:
-            return self._names
+            return names
         wanted = layout.session_id(session)
         if wanted not in self._sub.get_sessions():
             self._sub.get_trial_info(wanted)  # says that the session is not here
-        return self._names[self._sessions == wanted]
+        return names[sessions == wanted]
 
     def one(self, trial: int) -> str:
         """The name of one trial.
@@ -101,33 +100,34 @@ class TrialNames:
         ------
         TrialNotFoundError
         """
-        self._refresh()
+        names, _ = self._current()
         try:
             index = operator.index(trial)
         except TypeError:
             index = -1
-        if not 0 <= index < len(self._names):
+        if not 0 <= index < len(names):
+            here = f"numbered 0 to {len(names) - 1}" if len(names) else "none"
             raise TrialNotFoundError(
-                f"{trial!r} is not a trial of {self._sub.name}: local trials are numbered 0 to "
-                f"{len(self._names) - 1} (the rows of Subject.metadata)."
+                f"{trial!r} is not a trial of {self._sub.name}: local trials are {here} (the "
+                "rows of Subject.metadata)."
             )
-        return self._names[index]
+        return names[index]
 
-    def _refresh(self) -> None:
+    def _current(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         sub = self._sub
         sessions = sub.get_sessions()
         paths = [layout.local_path(sub.data_dir, layout.trials(sub.name, s)) for s in sessions]
         signature = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in paths if p.exists()]
-        if signature == self._signature:
-            return
+        known = self._known
+        if known is not None and known[0] == signature:
+            return known[1:]
         tables = sub.get_trial_info(session=sessions)
         assert isinstance(tables, dict)
         labels = [table["label"].to_numpy(dtype=object) for table in tables.values()]
-        self._names = np.concatenate(labels) if labels else np.array([], dtype=object)
-        self._sessions = np.repeat(
-            np.array(sessions, dtype=object), [len(names) for names in labels]
-        )
-        self._signature = signature
+        names = np.concatenate(labels) if labels else np.array([], dtype=object)
+        of_session = np.repeat(np.array(sessions, dtype=object), [len(part) for part in labels])
+        self._known = (signature, names, of_session)
+        return names, of_session
 
 
 class _ByTrial:

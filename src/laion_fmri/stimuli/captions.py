@@ -62,7 +62,7 @@ class Captions:
     def get(self, name: str) -> pd.DataFrame:
         """The captions of one image with all that is known of them, by ``caption_idx``."""
         rows = self._rows_of.get(name, np.array([], dtype=np.intp))
-        return self.metadata.iloc[rows].sort_values("caption_idx", ignore_index=True)
+        return self.metadata.iloc[rows].sort_values("caption_idx", kind="stable", ignore_index=True)
 
     def human(self, name: str) -> list[str]:
         """The human captions of one image, in rank order."""

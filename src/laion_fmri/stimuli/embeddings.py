@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
-from laion_fmri._errors import InconsistentDataError, UnknownNameError
+from laion_fmri._errors import (
+    InconsistentDataError,
+    StimuliNotDownloadedError,
+    UnknownNameError,
+)
 from laion_fmri.config import load_settings
 from laion_fmri.stimuli.hdf5 import LazyHdf5
 from laion_fmri.stimuli.metadata import NameIndex, require_stimulus_file
@@ -40,7 +44,12 @@ def load_embeddings(
         When a model that was asked for, or every model, is not local.
     """
     root = load_settings(data_dir=data_dir).require_data_dir()
-    return Embeddings(root, layout.as_list(models))
+    embeddings = Embeddings(root, layout.as_list(models))
+    if not embeddings.models:
+        raise StimuliNotDownloadedError(
+            f"No embeddings are in {root}. laion_fmri.download_embeddings() fetches them."
+        )
+    return embeddings
 
 
 class _Model:
@@ -138,8 +147,10 @@ class Embeddings:
 
     def _path(self, model: str) -> Path:
         known = list(dict.fromkeys([*layout.EMBEDDING_MODELS, *self.models]))
-        if model not in known or (self._chosen is not None and model not in self._chosen):
-            raise UnknownNameError("embedding model", model, self._chosen or known)
+        if model not in known:
+            raise UnknownNameError("embedding model", model, known)
+        if self._chosen is not None and model not in self._chosen:
+            raise UnknownNameError("embedding model", model, self._chosen)
         return require_stimulus_file(self.data_dir, layout.embeddings(model))
 
     def _model(self, model: str) -> _Model:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from laion_fmri._errors import DamagedFileError
+from laion_fmri._errors import DamagedFileError, LaionFmriError
 
 if TYPE_CHECKING:
     import h5py
@@ -49,9 +49,9 @@ class LazyHdf5:
                         self.path, f"it has no dataset {name!r} with {n_axes} axes"
                     )
                 yield found
-            except (OSError, RuntimeError) as error:
-                if isinstance(error, DamagedFileError):
-                    raise
+            except LaionFmriError:
+                raise
+            except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
                 raise DamagedFileError(
                     self.path, f"it is damaged or no HDF5 file ({error})"
                 ) from error

@@ -118,6 +118,11 @@ class Images:
             pixels = np.asarray(self.get(name))
             if out is None:
                 out = np.empty((len(names), *pixels.shape), dtype=np.uint8)
+            if pixels.shape != out.shape[1:]:
+                raise InconsistentDataError(
+                    f"{name} has {pixels.shape[1]} × {pixels.shape[0]} pixels, {names[0]} has "
+                    f"{out.shape[2]} × {out.shape[1]}; they cannot be stacked. Get them one by one."
+                )
             out[place] = pixels
             first_place[name] = place
         assert out is not None
@@ -129,7 +134,13 @@ class Images:
         try:
             picture = Image.open(io.BytesIO(stored))
             picture.load()
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        except (
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+            OSError,
+            SyntaxError,
+            ValueError,
+        ) as error:
             raise DamagedFileError(self._file.path, f"{name} is no picture ({error})") from error
         return displayed(picture) if as_displayed else picture
 

@@ -62,7 +62,11 @@ def read_metadata(data_dir: Path) -> pd.DataFrame:
     ------
     StimuliNotDownloadedError, DamagedFileError
     """
-    return read_table(require_stimulus_file(data_dir, layout.STIMULI_METADATA), COLUMNS)
+    path = require_stimulus_file(data_dir, layout.STIMULI_METADATA)
+    table = read_table(path, COLUMNS)
+    if table["image_name"].isna().any():
+        raise DamagedFileError(path, "an image has no name")
+    return table
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -76,8 +80,8 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
     try:
         # An image may well be called "NA" or be captioned "None": only empty is missing.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"image_name": str})
+    except ValueError as error:  # pandas' parser errors and wrong encodings are ValueErrors
         raise DamagedFileError(path, f"it is not a table ({error})") from error
     missing = [c for c in columns if c not in table.columns]
     if missing:

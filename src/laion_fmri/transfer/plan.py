@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from laion_fmri import layout
 from laion_fmri.bucket import BucketObject
+
+VERSION_LENGTH = 12  # of what a partial file's name says of the object's version
 
 
 class FileStatus(StrEnum):
@@ -107,17 +110,24 @@ def make_plan(objects: Iterable[BucketObject], data_dir: Path) -> TransferPlan:
     """Compare objects with what is on disk.
 
     A file is *here* when its size is the object's, *stale* when it is another, *partial*
-    when an earlier transfer of the same version was interrupted.
+    when an earlier transfer of the same version was interrupted. Every path stands once:
+    of keys that differ only in the hyphens of a label, the one without them is meant.
 
     Raises
     ------
     UnsafeKeyError
         When a key would leave the data directory.
     """
-    return TransferPlan(tuple(_planned(o, data_dir) for o in objects), data_dir)
+    by_path: dict[Path, PlannedFile] = {}
+    for found in objects:
+        file = plan_file(found, data_dir)
+        if file.path not in by_path or file.key == layout.local_name(file.key):
+            by_path[file.path] = file
+    return TransferPlan(tuple(by_path.values()), data_dir)
 
 
-def _planned(found: BucketObject, data_dir: Path) -> PlannedFile:
+def plan_file(found: BucketObject, data_dir: Path) -> PlannedFile:
+    """Compare one object with what is on disk; see `make_plan`."""
     path = layout.local_path(data_dir, found.key)
     local = _size(path)
     if local == found.size:
@@ -132,15 +142,16 @@ def _planned(found: BucketObject, data_dir: Path) -> PlannedFile:
 
 def partial_path(path: Path, etag: str) -> Path:
     """The partial file of one version of an object."""
-    version = hashlib.sha256(etag.encode()).hexdigest()[:12]
+    version = hashlib.sha256(etag.encode()).hexdigest()[:VERSION_LENGTH]
     return path.with_name(f".{path.name}.{version}.part")
 
 
 def _size(path: Path) -> int | None:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def format_bytes(n_bytes: float) -> str:

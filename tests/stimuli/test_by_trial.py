@@ -1,0 +1,150 @@
+"""The stimuli by global trial index."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders import LABELS, SmallData, picture
+
+from laion_fmri import layout
+from laion_fmri._errors import (
+    InconsistentDataError,
+    InvalidArgumentError,
+    StimuliNotDownloadedError,
+    TrialNotFoundError,
+    UnknownNameError,
+)
+
+SECOND = [LABELS[3], LABELS[0], LABELS[0]]
+ALL = [*LABELS, *SECOND]
+
+
+@pytest.fixture
+def small(tmp_path):
+    data = SmallData(tmp_path)
+    data.brain()
+    data.betas()
+    data.trials()
+    data.betas(data.rng.normal(size=(4, 3, 5, 3)), ses="ses-10")
+    data.trials(SECOND, ses="ses-10")
+    data.metadata([LABELS[2], LABELS[1], LABELS[0], LABELS[3]])
+    return data
+
+
+def test_metadata_rows_line_up_with_betas(small):
+    table = small.subject.metadata
+    betas = small.subject.get_betas(session=None)
+    assert len(table) == sum(len(part) for part in betas.values())
+    assert table.columns.tolist() == [
+        "session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset",
+        "participant", "n_reps", "run", "beta_index",
+    ]  # fmt: skip
+    assert table.index.tolist() == list(range(7))
+    assert table["image_name"].tolist() == ALL
+    assert table["session"].tolist() == ["ses-01"] * 4 + ["ses-10"] * 3
+    assert table["session_trial"].tolist() == [0, 1, 2, 3, 0, 1, 2]
+    assert table["stim_idx"].tolist() == [2, 1, 0, 3, 3, 2, 2]
+    assert (table["unique_or_shared"] == [n.partition("_")[0] for n in ALL]).all()
+
+
+def test_metadata_without_sessions(tmp_path):
+    data = SmallData(tmp_path)
+    data.metadata()
+    table = data.subject.metadata
+    assert len(table) == 0
+    assert {"image_name", "stim_idx", "dataset"} <= set(table.columns)
+    with pytest.raises(TrialNotFoundError, match="none"):
+        data.subject.captions.human(0)
+
+
+def test_labels_that_the_metadata_do_not_name(small):
+    small.metadata(LABELS[:2])
+    with pytest.raises(InconsistentDataError, match=r"2 images shown to sub-01 .*first: shared_4"):
+        _ = small.subject.metadata
+    small.at(layout.STIMULI_METADATA).unlink()
+    with pytest.raises(StimuliNotDownloadedError, match="download_stimuli"):
+        _ = small.subject.metadata
+
+
+def test_duplicate_names_in_the_metadata(small):
+    small.metadata([*LABELS, LABELS[0]])
+    with pytest.raises(InconsistentDataError, match="twice"):
+        _ = small.subject.metadata
+
+
+def test_embeddings_line_up_with_trials(small):
+    shuffled = [LABELS[3], LABELS[2], LABELS[0], LABELS[1]]
+    features = small.embeddings(shuffled, valid=[True, False, True, True])
+    expected = features[[shuffled.index(name) for name in ALL]]
+    expected[[2]] = np.nan
+    sub = small.subject
+    assert sub.embeddings.models == ["CLIP"]
+    assert np.array_equal(sub.embeddings.all("CLIP"), expected, equal_nan=True)
+    assert np.array_equal(sub.embeddings.all("CLIP", session="10"), expected[4:])
+    assert np.array_equal(sub.embeddings.get("CLIP", 5), expected[5])
+
+
+def test_an_embedding_file_that_lacks_an_image(small):
+    small.embeddings(LABELS[:2])
+    with pytest.raises(UnknownNameError, match="CLIP_embeddings"):
+        small.subject.embeddings.all("CLIP")
+
+
+def test_images(small):
+    pictures = [picture(colour=(n, 0, 0)) for n in range(4)]  # in the order of the metadata
+    small.images(pictures)
+    images = small.subject.images
+    reds = [2, 1, 0, 3, 3, 2, 2]
+    assert images[4] == pictures[3]
+    assert images.get(0).getpixel((0, 0)) == (2, 0, 0)
+    assert images.array()[:, 0, 0, 0].tolist() == reds
+    assert images.array(session="ses-10")[:, 0, 0, 0].tolist() == reds[4:]
+    every = images.all()
+    assert len(every) == 7
+    assert [image.getpixel((0, 0))[0] for image in every] == reds
+    assert len(every) == 0
+
+
+def test_masks_and_captions_are_safe_on_every_trial(small):
+    masks = small.segmentations([(LABELS[0], "hand", 0)])
+    small.captions([(LABELS[0], 1, "a hand"), (LABELS[0], 0, "machine"), (LABELS[1], 1, "else")])
+    sub = small.subject
+    assert [sub.segmentations.has_image(t) for t in range(7)] == [name == LABELS[0] for name in ALL]
+    assert sub.segmentations.nouns(1) == []
+    assert sub.segmentations.nouns(5) == ["hand"]
+    assert np.array_equal(sub.segmentations.get(6, "hand"), masks[0])
+    assert len(sub.segmentations.for_image(0)) == 1
+    assert sub.captions.list(0) == ["a hand", "machine"]
+    assert sub.captions.human(1) == ["else"]
+    assert sub.captions.ai(1) is None
+    assert sub.captions.list(2) == []
+    assert len(sub.captions.get(0)) == 2
+
+
+@pytest.mark.parametrize("trial", [7, -1, 10**9, 1.0, "0", None])
+def test_trials_that_do_not_exist(small, trial):
+    small.captions([])
+    with pytest.raises(TrialNotFoundError, match="numbered 0 to 6"):
+        small.subject.captions.human(trial)
+
+
+def test_numpy_integers_are_trials(small):
+    small.captions([(LABELS[0], 1, "a hand")])
+    assert small.subject.captions.human(np.int64(5)) == ["a hand"]
+
+
+def test_sessions_that_are_not_here(small):
+    small.embeddings()
+    with pytest.raises(FileNotFoundError, match="ses-09"):
+        small.subject.embeddings.all("CLIP", session="ses-09")
+    with pytest.raises(InvalidArgumentError):
+        small.subject.embeddings.all("CLIP", session=9)
+
+
+def test_a_session_that_arrives_is_noticed(small):
+    small.captions([(LABELS[0], 1, "a hand")])
+    sub = small.subject
+    assert sub.captions.human(4) == []
+    small.betas(ses="ses-02")
+    small.trials([LABELS[0]], ses="ses-02")
+    assert sub.captions.human(4) == ["a hand"]

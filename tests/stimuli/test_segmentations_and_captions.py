@@ -1,0 +1,123 @@
+"""Object masks and captions by name."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from builders import LABELS, SmallData
+
+from laion_fmri import layout
+from laion_fmri._errors import (
+    DamagedFileError,
+    DataDirNotSetError,
+    InconsistentDataError,
+    StimuliNotDownloadedError,
+    UnknownNameError,
+)
+from laion_fmri.stimuli.captions import Captions
+from laion_fmri.stimuli.segmentations import Segmentations
+
+ROWS = [
+    (LABELS[0], "hand", 0),
+    (LABELS[2], "cat", 0),
+    (LABELS[0], "hand", 1),
+    (LABELS[0], "sky", 0),
+]
+
+
+@pytest.fixture
+def small(tmp_path):
+    return SmallData(tmp_path)
+
+
+def test_masks(small):
+    masks = small.segmentations(ROWS)
+    with Segmentations(small.path) as found:
+        for (name, noun, instance), mask in zip(ROWS, masks, strict=True):
+            got = found.get(name, noun, instance)
+            assert got.dtype == np.uint8
+            assert np.array_equal(got, mask)
+        assert found.nouns(LABELS[0]) == ["hand", "sky"]
+        assert found.nouns(LABELS[0], localized_only=True) == ["hand"]
+        assert found.for_image(LABELS[0])["instance_id"].tolist() == [0, 1, 0]
+        assert found.masks([]).shape == (0, 6, 6)
+        assert np.array_equal(found.masks([0, 0]), masks[::-1][[0, 0]])
+
+
+def test_images_without_masks_give_empty_answers(small):
+    small.segmentations(ROWS)
+    found = Segmentations(small.path)
+    assert not found.has_image(LABELS[1])
+    assert found.nouns(LABELS[1]) == []
+    assert len(found.for_image(LABELS[1])) == 0
+    with pytest.raises(UnknownNameError, match="There is none here"):
+        found.get(LABELS[1], "hand")
+
+
+def test_unknown_nouns_and_instances(small):
+    small.segmentations(ROWS)
+    found = Segmentations(small.path)
+    with pytest.raises(UnknownNameError, match="Did you mean 'hand'"):
+        found.get(LABELS[0], "hands")
+    with pytest.raises(UnknownNameError, match="Known here: 0, 1"):
+        found.get(LABELS[0], "hand", 7)
+
+
+def test_metadata_that_name_masks_that_are_not_there(small):
+    small.segmentations(ROWS)
+    with h5py.File(small.at(layout.SEGMENTATIONS), "w") as file:
+        file["masks"] = np.zeros((2, 6, 6), "u1")
+    with pytest.raises(InconsistentDataError, match="holds 2 masks"):
+        Segmentations(small.path).get(*ROWS[0])
+
+
+def test_damaged_and_missing_masks(small):
+    with pytest.raises(DataDirNotSetError):
+        Segmentations()
+    with pytest.raises(StimuliNotDownloadedError, match=r"download_segmentations\(\)"):
+        Segmentations(small.path).nouns(LABELS[0])
+    small.segmentations(ROWS)
+    path = small.at(layout.SEGMENTATIONS)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedFileError):
+        Segmentations(small.path).get(*ROWS[0])
+    small.at(layout.SEGMENTATIONS_METADATA).write_text("mask_row\n1\n")
+    with pytest.raises(DamagedFileError, match="lacks the column image_name"):
+        Segmentations(small.path).nouns(LABELS[0])
+
+
+CAPTIONS = [
+    (LABELS[0], 2, "second"),
+    (LABELS[0], 0, "by a machine"),
+    (LABELS[0], 1, "None"),
+    (LABELS[1], 1, 'a "quoted", <b>bold</b> one'),
+]
+
+
+def test_captions_in_rank_order(small):
+    small.captions(CAPTIONS)
+    with Captions(small.path) as found:
+        assert found.human(LABELS[0]) == ["None", "second"]
+        assert found.ai(LABELS[0]) == "by a machine"
+        assert found.list(LABELS[0]) == ["None", "second", "by a machine"]
+        assert found.get(LABELS[0])["caption_idx"].tolist() == [0, 1, 2]
+        assert found.human(LABELS[1]) == ['a "quoted", <b>bold</b> one']
+        assert found.ai(LABELS[1]) is None
+
+
+def test_images_without_captions_give_empty_answers(small):
+    small.captions(CAPTIONS)
+    found = Captions(small.path)
+    assert found.human("other") == found.list("other") == []
+    assert found.ai("other") is None
+    assert len(found.get("other")) == 0
+
+
+def test_damaged_and_missing_captions(small):
+    with pytest.raises(StimuliNotDownloadedError, match=r"download_captions\(\)"):
+        Captions(small.path).human(LABELS[0])
+    path = small.captions(CAPTIONS)
+    path.write_bytes(path.read_bytes().replace(b"caption_idx", b"rank"))
+    with pytest.raises(DamagedFileError, match="lacks the column caption_idx"):
+        Captions(small.path).human(LABELS[0])

@@ -1,0 +1,51 @@
+"""Every notebook runs from top to bottom, and is kept without its outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    return nbformat.read(request.param, as_version=4)
+
+
+@pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No setting or cache of whoever runs the tests is seen or touched."""
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.delenv("LAION_FMRI_DATA_DIR", raising=False)
+    monkeypatch.delenv("LAION_FMRI_BUCKET", raising=False)
+    return tmp_path
+
+
+def test_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, own_folders: Path) -> None:
+    client = NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(own_folders)}}
+    )
+    client.execute()
+    complaints = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream" and output.name == "stderr" and "Warning" in output.text
+    ]
+    assert not complaints
+
+
+def test_is_kept_without_outputs(notebook: nbformat.NotebookNode) -> None:
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_the_notebooks_are_found() -> None:
+    assert "quickstart" in {path.stem for path in NOTEBOOKS}
