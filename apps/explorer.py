@@ -1,5 +1,5 @@
 """`panel serve apps/explorer.py`: the explorer on what is configured."""
 
-from laion_fmri.explorer.app import create_app
+from laion_fmri.explorer.app import TITLE, create_app
 
-create_app().servable()
+create_app().servable(title=TITLE)

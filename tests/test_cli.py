@@ -69,6 +69,16 @@ def test_stimulus_files(at, capsys):
     assert "Did you mean 'CLIP'" in capsys.readouterr().err
 
 
+def test_denied_images_say_where_to_ask_and_the_metadata_are_kept(at, capsys):
+    capsys.readouterr()
+    assert main(["download-stimuli", "--accept-license"]) == 1
+    error = capsys.readouterr().err
+    assert "1 fetched" in error
+    assert "data use agreement" in error
+    assert (at / layout.STIMULI_METADATA).is_file()
+    assert not (at / layout.STIMULI_IMAGES).exists()
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -103,7 +113,10 @@ def test_demo_writes_a_bucket_and_says_how_to_use_it(tmp_path, capsys):
 
 def test_python_m_is_the_same_command():
     shown = subprocess.run(
-        [sys.executable, "-m", "laion_fmri", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "laion_fmri", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shown.stdout.startswith("laion-fmri ")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         download_captions,
         download_embeddings,
         download_segmentations,
+        download_stimuli,
     )
     from laion_fmri.stimuli.captions import Captions
     from laion_fmri.stimuli.embeddings import load_embeddings
@@ -43,6 +44,7 @@ _HOME = {
     "download_captions": "download",
     "download_embeddings": "download",
     "download_segmentations": "download",
+    "download_stimuli": "download",
     "Captions": "stimuli.captions",
     "load_embeddings": "stimuli.embeddings",
     "Stimuli": "stimuli.hub",
@@ -63,6 +65,7 @@ __all__ = [
     "download_captions",
     "download_embeddings",
     "download_segmentations",
+    "download_stimuli",
     "get_data_dir",
     "get_rois",
     "get_subjects",

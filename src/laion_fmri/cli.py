@@ -115,6 +115,7 @@ def _add_transfer_flags(command: argparse.ArgumentParser) -> None:
 
 
 _STIMULUS_COMMANDS = (
+    ("download-stimuli", "fetch the images from a bucket that serves them", "download_stimuli"),
     ("download-embeddings", "fetch embeddings of the images", "download_embeddings"),
     ("download-segmentations", "fetch object masks of the images", "download_segmentations"),
     ("download-captions", "fetch captions of the images", "download_captions"),
@@ -154,6 +155,7 @@ def _info(options: argparse.Namespace) -> None:
 
 def _download(options: argparse.Namespace) -> None:
     from laion_fmri.download import download
+    from laion_fmri.transfer.plan import TransferPlan
 
     subject = options.subject[0] if options.subject == ["all"] else options.subject
     result = download(
@@ -167,7 +169,7 @@ def _download(options: argparse.Namespace) -> None:
         dry_run=options.dry_run,
         accept_license=options.accept_license,
     )
-    if options.dry_run and options.json:
+    if isinstance(result, TransferPlan) and options.json:
         rows = [{"key": f.key, "size": f.size, "status": str(f.status)} for f in result.files]
         print(json.dumps(rows, indent=2))
     else:

@@ -17,7 +17,7 @@ from laion_fmri._errors import (
     UnknownNameError,
 )
 from laion_fmri.bucket import Bucket, BucketObject, open_bucket
-from laion_fmri.config import Settings, load_settings
+from laion_fmri.config import DEFAULT_ACCESS_URL, Settings, load_settings
 from laion_fmri.selection import Selection, clean_filters, select
 from laion_fmri.transfer import engine
 from laion_fmri.transfer.engine import EventKind, TransferEvent
@@ -26,6 +26,11 @@ from laion_fmri.transfer.plan import PlannedFile, TransferPlan, format_bytes, ma
 ALL_SUBJECTS = "all"
 MAX_JOBS = 32
 Filter = str | Iterable[str] | None
+
+_AGREEMENT = (
+    "The stimulus images are under a data use agreement, to be asked for at "
+    f"{DEFAULT_ACCESS_URL}/request."
+)
 
 
 @dataclass
@@ -54,7 +59,8 @@ class TransferReport:
         elif event.kind is EventKind.CANCELLED:
             self.cancelled.append(event.file)
         elif event.kind is EventKind.DENIED:
-            self.denied[event.file] = event.message
+            gated = f" {_AGREEMENT}" if event.file.key in layout.GATED_KEYS else ""
+            self.denied[event.file] = event.message + gated
         elif event.kind is EventKind.FAILED:
             self.failed[event.file] = event.message
 
@@ -199,6 +205,20 @@ def download(
     return fetch(plan, bucket, n_jobs=n_jobs, progress=progress, accept_license=accept_license)
 
 
+def download_stimuli(**options: object) -> TransferReport:
+    """Fetch the stimulus images and their metadata from a bucket that serves them.
+
+    The public bucket does not: its images are under a data use agreement. A lab's mirror
+    may. Options as in `download_embeddings`.
+
+    Raises
+    ------
+    NoMatchingDataError, TransferError
+        When the bucket does not have them or denies them; the message says where to ask.
+    """
+    return _download_keys(_STIMULUS_FILES, options)
+
+
 def download_embeddings(models: Filter = None, **options: object) -> TransferReport:
     """Fetch embeddings, of all models or of those named.
 
@@ -305,7 +325,8 @@ def _named(bucket: Bucket, keys: Iterable[str]) -> list[BucketObject]:
     listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
     absent = [key for key in keys if key not in listed]
     if absent:
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
+        gated = f" {_AGREEMENT}" if layout.GATED_KEYS.intersection(absent) else ""
+        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.{gated}")
     return [listed[key] for key in keys]
 
 

@@ -20,12 +20,27 @@ if TYPE_CHECKING:
     from laion_fmri.explorer.tabs.base import Tab
 
 TITLE = "LAION-fMRI Explorer"
+_TYPOGRAPHY = {
+    "fontFamily": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif",
+    "fontSize": 13,
+    "button": {"textTransform": "none"},
+}
 THEME = {
-    "palette": {"primary": {"main": "#3f51b5"}},
-    "typography": {
-        "fontFamily": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif",
-        "fontSize": 13,
-        "button": {"textTransform": "none"},
+    "light": {"palette": {"primary": {"main": "#3f51b5"}}, "typography": _TYPOGRAPHY},
+    "dark": {
+        "palette": {"primary": {"main": "#9fa8da"}},
+        "typography": _TYPOGRAPHY,
+        "components": {
+            "MuiAppBar": {
+                "styleOverrides": {
+                    "root": {
+                        "backgroundColor": "#1a2050",
+                        "color": "#fff",
+                        "& .MuiIconButton-root": {"color": "#fff"},
+                    }
+                }
+            }
+        },
     },
 }
 TAB_CLASSES: tuple[type[Tab], ...] = (DiscoverTab, DownloadTab, BrainTab, TrialsTab, SplitsTab)

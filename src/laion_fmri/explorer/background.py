@@ -17,13 +17,16 @@ T = TypeVar("T")
 log = logging.getLogger("laion_fmri.explorer")
 
 
+_PATIENCE = 0.25  # seconds: shorter waits are calmer without a flicker
+
+
 class Latest:
     """Runs work in a thread; only the answer to the last question is shown.
 
     Parameters
     ----------
     busy : Viewable
-        Shows its loading indicator while work runs.
+        Shows its loading indicator while work takes its time.
     """
 
     def __init__(self, busy: Viewable) -> None:
@@ -38,45 +41,49 @@ class Latest:
     ) -> None:
         """Run `work` in a thread, then `show` its result unless something newer was asked.
 
-        `show` and `show_error` run on the page's event loop. Outside a served page or a
-        notebook with a running loop, everything runs at once.
+        `show` and `show_error` run on the page's own turn. Outside a served page
+        everything runs at once.
         """
         self._asked += 1
         asked = self._asked
 
-        def finish(settle: Callable[[], None]) -> None:
+        def settle(change: Callable[[], None]) -> None:
             if asked != self._asked:
                 return
             try:
-                settle()
+                change()
             except Exception as error:  # whatever it is, the page must go on
                 show_error(explain(error))
             self._busy.loading = False
 
+        def seem_busy(working: asyncio.Future[T]) -> None:
+            self._busy.loading = asked == self._asked and not working.done()
+
         async def answer() -> None:
+            working = asyncio.ensure_future(asyncio.to_thread(work))
+            await asyncio.wait({working}, timeout=_PATIENCE)
+            if not working.done():
+                on_the_page(partial(seem_busy, working))
             try:
-                result = await asyncio.to_thread(work)
-                settle = partial(show, result)
+                change = partial(show, await working)
             except Exception as error:  # as above
-                settle = partial(show_error, explain(error))
-            on_the_page(partial(finish, settle))
+                change = partial(show_error, explain(error))
+            on_the_page(partial(settle, change))
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            self._at_once(work, show, show_error)
-        else:
-            self._busy.loading = True
+        if is_served():
             pn.state.execute(answer)
+        else:
+            try:
+                change = partial(show, work())
+            except Exception as error:  # as above
+                change = partial(show_error, explain(error))
+            settle(change)
 
-    @staticmethod
-    def _at_once(
-        work: Callable[[], T], show: Callable[[T], None], show_error: Callable[[str], None]
-    ) -> None:
-        try:
-            show(work())
-        except Exception as error:  # as above
-            show_error(explain(error))
+
+def is_served() -> bool:
+    """Whether the code runs for a page of a server, rather than in a script or a notebook."""
+    doc = pn.state.curdoc
+    return doc is not None and doc.session_context is not None
 
 
 def on_the_page(change: Callable[[], None]) -> None:
@@ -85,11 +92,10 @@ def on_the_page(change: Callable[[], None]) -> None:
     A served page takes changes on its own turn, and only once the browser has it whole:
     what changes between its first fetch and then would be lost.
     """
-    doc = pn.state.curdoc
-    if doc is None or not doc.session_context:
+    if not is_served():
         change()
     elif pn.state.loaded:
-        doc.add_next_tick_callback(change)
+        pn.state.curdoc.add_next_tick_callback(change)
     else:
         pn.state.onload(change)
 

@@ -143,13 +143,16 @@ def map_on_surface(
 
 
 def rois_on_surface(data: ExplorerData, sub: Subject) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """Every local ROI's vertices: ROI to hemisphere to mask, without absent hemispheres."""
+    """Every local ROI's vertices: ROI to hemisphere to mask, without absent hemispheres.
+
+    In the order of categories, so that the ROIs of one category get distant colours.
+    """
 
     def read() -> dict[str, dict[str, NDArray[np.bool_]]]:
-        found = sub.get_roi_data("all", format="func.gii")
+        found = sub.get_roi_data(sub.get_available_categories(), format="func.gii")
         return {
             roi: {side.removeprefix("hemi-"): forms["func.gii"] for side, forms in gii.items()}
-            for roi, gii in ((roi, tree["gii"]) for roi, tree in found.items())
+            for roi, gii in ((roi, tree.get("gii", {})) for roi, tree in found.items())
         }
 
     root = sub.data_dir / layout.ROIS_TREE / sub.name

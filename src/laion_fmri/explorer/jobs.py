@@ -301,7 +301,10 @@ class JobQueue:
         with self._changed:
             listeners = tuple(self._listeners)
         for listener in listeners:
-            listener()
+            try:
+                listener()
+            except Exception as error:  # a page that is going away must not end the queue
+                log.warning("A page could not be told of a download (%s)", error)
 
 
 _queues: dict[Path | None, JobQueue] = {}

@@ -23,17 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from laion_fmri.stimuli.captions import Captions
+    from laion_fmri.stimuli.segmentations import Segmentations
     from laion_fmri.subject import Subject
-
-TRIAL_COLUMNS = (
-    "session",
-    "run",
-    "image_name",
-    "dataset",
-    "unique_or_shared",
-    "repeat",
-    "repeats",
-)
 
 _STIMULUS_FILES = (
     layout.STIMULI_IMAGES,
@@ -239,8 +230,15 @@ def displayed_picture(sub: Subject, trial: int) -> Picture:
     return Picture(encoded.getvalue(), "image/png")
 
 
-def object_masks(sub: Subject, trial: int) -> list[ObjectMask]:
+def object_masks(sub: Subject, trial: int, segmentations: Segmentations) -> list[ObjectMask]:
     """The objects in the picture of a trial, by noun and instance; empty where none are known.
+
+    Parameters
+    ----------
+    sub : Subject
+    trial : int
+    segmentations : Segmentations
+        Of the same data directory.
 
     Raises
     ------
@@ -248,26 +246,24 @@ def object_masks(sub: Subject, trial: int) -> list[ObjectMask]:
         When masks are not local or damaged.
     """
     rows = sub.segmentations.for_image(trial).sort_values(["noun", "instance_id"])
-    found = []
-    for row in rows.itertuples(index=False):
-        mask = sub.segmentations.get(trial, row.noun, row.instance_id)
-        found.append(
-            ObjectMask(
-                noun=str(row.noun),
-                instance=int(row.instance_id),
-                score=float(row.score),
-                localized=bool(row.localized),
-                shape=(mask.shape[0], mask.shape[1]),
-                runs=mask_runs(mask),
-            )
+    masks = segmentations.masks(rows["mask_row"]) if len(rows) else []
+    return [
+        ObjectMask(
+            noun=str(row.noun),
+            instance=int(row.instance_id),
+            score=float(row.score),
+            localized=bool(row.localized),
+            shape=mask.shape,
+            runs=mask_runs(mask),
         )
-    return found
+        for row, mask in zip(rows.itertuples(index=False), masks, strict=True)
+    ]
 
 
 def mask_runs(mask: NDArray) -> NDArray[np.uint32]:
     """Where a mask is not zero, as runs in C order; see `ObjectMask`."""
     flat = np.zeros(mask.size + 2, dtype=bool)
-    flat[1:-1] = mask.ravel() != 0
+    np.not_equal(mask.ravel(), 0, out=flat[1:-1])
     return np.flatnonzero(flat[1:] != flat[:-1]).astype(np.uint32).reshape(-1, 2)
 
 

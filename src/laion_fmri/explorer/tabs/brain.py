@@ -73,9 +73,11 @@ class BrainTab(Tab):
                     self.code,
                     width=_CONTROLS_WIDTH,
                     sizing_mode="stretch_height",
-                    margin=(8, 16, 8, 8),
+                    margin=(8, 8),
                 ),
-                pn.Column(self.messages, self.view, sizing_mode="stretch_both", margin=0),
+                pn.Column(
+                    self.messages, self.view, sizing_mode="stretch_both", margin=(8, 16, 16, 0)
+                ),
                 sizing_mode="stretch_both",
                 margin=0,
             )

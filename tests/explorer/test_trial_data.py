@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from laion_fmri import layout
+from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
+from laion_fmri.explorer import trial_data
+from laion_fmri.explorer.roi_responses import nan_mean, roi_responses, z_scored
+from laion_fmri.subject import load_subject
+
+
+@pytest.fixture
+def sub(tiny_home):
+    return load_subject("sub-01", tiny_home.data_dir)
+
+
+@pytest.fixture
+def own_sub(tiny_home, tmp_path):
+    """A subject whose files a test may spoil."""
+    import shutil
+
+    data_dir = shutil.copytree(tiny_home.data_dir, tmp_path / "data")
+    return load_subject("sub-01", data_dir)
+
+
+# --- trials -----------------------------------------------------------------------------
+
+
+def test_the_table_counts_the_showings_of_each_image(sub):
+    table = trial_data.trial_table(sub)
+    assert list(table.index) == list(range(len(sub.metadata)))
+    for _, rows in table.groupby("image_name"):
+        assert rows["repeat"].tolist() == list(range(1, len(rows) + 1))
+        assert set(rows["repeats"]) == {len(rows)}
+
+
+def test_without_stimulus_metadata_the_names_say_what_they_can(own_sub):
+    with_metadata = trial_data.trial_table(own_sub)
+    layout.local_path(own_sub.data_dir, layout.STIMULI_METADATA).unlink()
+    table = trial_data.trial_table(own_sub)
+    for column in ("session", "run", "image_name", "unique_or_shared", "repeat", "repeats"):
+        assert table[column].tolist() == with_metadata[column].tolist()
+    assert set(table["dataset"]) == {""}
+
+
+def test_next_repeat_goes_round():
+    table = pd.DataFrame({"image_name": ["a", "b", "a", "c", "a"]})
+    assert [trial_data.next_repeat(table, t) for t in range(5)] == [2, 1, 4, 3, 0]
+
+
+def test_filters_are_combined(sub):
+    table = trial_data.trial_table(sub)
+    name = table.loc[table["dataset"] == "NSD", "image_name"].iloc[0]
+    keep = trial_data.choose_trials(table, "ses-02", "NSD", "shared", {name})
+    expected = (table["session"] == "ses-02") & (table["image_name"] == name)
+    np.testing.assert_array_equal(keep, expected)
+    assert trial_data.choose_trials(table).all()
+    assert not trial_data.choose_trials(table, session="ses-99").any()
+
+
+def test_captions_are_searched_whatever_the_case(sub):
+    captions = sub._stimuli.captions
+    name, caption = captions.metadata[["image_name", "caption"]].iloc[0]
+    find = trial_data.caption_search(captions)
+    assert name in find(caption.upper())
+    assert find("no caption says this") == set()
+
+
+# --- one trial --------------------------------------------------------------------------
+
+
+def test_pictures_are_those_the_library_shows(sub):
+    table = trial_data.trial_table(sub).drop_duplicates("image_name")
+    kinds = set()
+    for trial in table.index:
+        picture = trial_data.displayed_picture(sub, trial)
+        kinds.add(picture.mime)
+        decoded = Image.open(io.BytesIO(picture.encoded))
+        np.testing.assert_array_equal(np.asarray(decoded), np.asarray(sub.images.get(trial)))
+    assert kinds == {"image/jpeg", "image/png"}
+
+
+def test_masks_come_back_from_their_runs(sub):
+    trial = next(t for t in range(50) if sub.segmentations.has_image(t))
+    masks = trial_data.object_masks(sub, trial, sub._stimuli.segmentations)
+    assert len(masks) == len(sub.segmentations.for_image(trial))
+    for mask in masks:
+        stored = sub.segmentations.get(trial, mask.noun, mask.instance)
+        drawn = np.zeros(mask.shape, dtype=bool)
+        for first, end in mask.runs:
+            drawn.reshape(-1)[first:end] = True
+        np.testing.assert_array_equal(drawn, stored != 0)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((3, 4)), np.ones((3, 4)), np.eye(4)])
+def test_runs_of_simple_masks(mask):
+    runs = trial_data.mask_runs(mask.astype(np.uint8))
+    covered = [p for first, end in runs.tolist() for p in range(first, end)]
+    assert covered == np.flatnonzero(mask).tolist()
+
+
+def test_captions_are_the_librarys(sub):
+    for trial in range(len(sub.metadata)):
+        captions = trial_data.trial_captions(sub, trial)
+        assert list(captions.human) == sub.captions.human(trial)
+        assert captions.ai == sub.captions.ai(trial)
+
+
+def test_missing_stimuli_are_named(own_sub):
+    layout.local_path(own_sub.data_dir, layout.STIMULI_IMAGES).unlink()
+    with pytest.raises(StimuliNotDownloadedError):
+        trial_data.displayed_picture(own_sub, 0)
+
+
+# --- responses --------------------------------------------------------------------------
+
+
+def test_roi_means_equal_numpy_on_the_same_betas(sub):
+    found = roi_responses(sub, "ses-01")
+    betas = sub.get_betas("ses-01").astype(np.float64)
+    brain = sub.get_brain_mask()
+    assert sorted(found.rois) == sub.get_available_rois()
+    assert list(zip(found.categories, found.rois, strict=True)) == sorted(
+        zip(found.categories, found.rois, strict=True)
+    )
+    with np.errstate(invalid="ignore"):  # voxels that never vary
+        z = (betas - np.nanmean(betas, axis=0)) / np.nanstd(betas, axis=0)
+    for place, roi in enumerate(found.rois):
+        inside = sub.get_roi_mask(roi)[brain]
+        assert found.n_voxels[place] == inside.sum()
+        raw = np.nanmean(betas[:, inside], axis=1)
+        np.testing.assert_allclose(found.means["raw"][:, place], raw, rtol=1e-12)
+        scored = np.nanmean(z[:, inside], axis=1)
+        np.testing.assert_allclose(found.means["z"][:, place], scored, rtol=1e-9, atol=1e-12)
+    expected = np.nanpercentile(found.means["z"], [5, 50, 95], axis=0)
+    np.testing.assert_array_equal(found.spread["z"], expected)
+
+
+def test_a_damaged_roi_is_reported_and_the_others_stand(own_sub):
+    category = own_sub.get_available_categories()[0]
+    roi = own_sub.get_available_rois(category)[0]
+    path = layout.local_path(own_sub.data_dir, layout.roi_volume("sub-01", category, roi))
+    path.write_bytes(path.read_bytes()[:60])
+    found = roi_responses(own_sub, "ses-01")
+    place = found.rois.index(roi)
+    assert list(found.problems) == [roi]
+    assert found.n_voxels[place] == 0
+    assert np.isnan(found.means["z"][:, place]).all()
+    assert np.isfinite(np.delete(found.means["z"], place, axis=1)).all()
+
+
+def test_a_table_that_does_not_fit_the_betas_is_refused(own_sub):
+    path = layout.local_path(own_sub.data_dir, layout.trials("sub-01", "ses-01"))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InconsistentDataError, match="trials"):
+        roi_responses(own_sub, "ses-01")
+
+
+def test_nan_voxels_are_left_out_and_constant_ones_have_no_z_score():
+    betas = np.array([[1.0, np.nan, 5.0], [3.0, 2.0, 5.0], [5.0, 4.0, 5.0]])
+    z = z_scored(betas)
+    np.testing.assert_allclose(z[:, 0], np.array([-1, 0, 1]) * np.sqrt(1.5))
+    np.testing.assert_allclose(z[:, 1], [np.nan, -1, 1])
+    assert np.isnan(z[:, 2]).all()
+    np.testing.assert_allclose(nan_mean(betas, axis=1), [3, 10 / 3, 14 / 3])
+    assert np.isnan(nan_mean(np.full((2, 2), np.nan), axis=0)).all()
