@@ -92,10 +92,11 @@ def on_the_page(change: Callable[[], None]) -> None:
     A served page takes changes on its own turn, and only once the browser has it whole:
     what changes between its first fetch and then would be lost.
     """
-    if not is_served():
+    doc = pn.state.curdoc
+    if doc is None or not is_served():
         change()
     elif pn.state.loaded:
-        pn.state.curdoc.add_next_tick_callback(change)
+        doc.add_next_tick_callback(change)
     else:
         pn.state.onload(change)
 

@@ -6,6 +6,7 @@ import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class BrainMap:
     units: str
     explanation: str
     path: Path
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, Any]
 
     @property
     def code(self) -> str:
@@ -135,7 +136,7 @@ def map_on_surface(
     """A map at every vertex of both hemispheres; made once for each state of its file."""
 
     def sample() -> dict[str, NDArray[np.float32]]:
-        values = sub.get_noise_ceiling(**brain_map.arguments)
+        values = np.asarray(sub.get_noise_ceiling(**brain_map.arguments))
         return {hemi: volume_to_surface(sub, values, hemi) for hemi in layout.HEMISPHERES}
 
     mask = sub.get_anatomical_brain_mask(layout.FUNCTIONAL_RES)

@@ -249,14 +249,14 @@ def object_masks(sub: Subject, trial: int, segmentations: Segmentations) -> list
     masks = segmentations.masks(rows["mask_row"]) if len(rows) else []
     return [
         ObjectMask(
-            noun=str(row.noun),
-            instance=int(row.instance_id),
-            score=float(row.score),
-            localized=bool(row.localized),
+            noun=str(row["noun"]),
+            instance=int(row["instance_id"]),
+            score=float(row["score"]),
+            localized=bool(row["localized"]),
             shape=mask.shape,
             runs=mask_runs(mask),
         )
-        for row, mask in zip(rows.itertuples(index=False), masks, strict=True)
+        for row, mask in zip(rows.to_dict("records"), masks, strict=True)
     ]
 
 

@@ -19,7 +19,7 @@ _HUES = (0.58, 0.07, 0.36, 0.93, 0.14, 0.76, 0.50, 0.01, 0.27, 0.67, 0.86, 0.44)
 class ImageView(JSComponent):
     """A picture, its masks in a colour for each noun and instance, and the controls of these.
 
-    Fill it with `show` or `show_message`. How the masks are drawn is changed in the page
+    Fill it with `set_picture` or `show_message`. How the masks are drawn is changed in the page
     alone; the parameters follow, and may be set from Python.
     """
 
@@ -30,8 +30,8 @@ class ImageView(JSComponent):
     masks_shown = param.Boolean(default=True, doc="Whether any mask is drawn.")
     hidden_nouns = param.List(default=[], item_type=str, doc="Nouns whose masks are not drawn.")
 
-    picture = param.Dict(default={}, doc="What `show` sent to the page.")
-    masks = param.List(default=[], doc="What `show` sent to the page.")
+    picture = param.Dict(default={}, doc="What `set_picture` sent to the page.")
+    masks = param.List(default=[], doc="What `set_picture` sent to the page.")
     note = param.String(default="", doc="Said below the picture in place of missing masks.")
 
     _esm: ClassVar[Path] = Path(__file__).with_name("image_view.js")
@@ -40,7 +40,7 @@ class ImageView(JSComponent):
         params.setdefault("sizing_mode", "stretch_width")
         super().__init__(**params)
 
-    def show(
+    def set_picture(
         self,
         picture: Picture,
         masks: Sequence[ObjectMask] = (),

@@ -43,8 +43,8 @@ _GAP = 0.7  # rows between categories
 class ResponseProfile(Viewer):
     """Horizontal bars, one an ROI, by category and name.
 
-    Fill it with `show` or `show_message`. Behind each bar stands a band from the 5th to the
-    95th percentile of the session's trials, with a tick at their median.
+    Fill it with `set_responses` or `show_message`. Behind each bar stands a band from the
+    5th to the 95th percentile of the session's trials, with a tick at their median.
     """
 
     scale = param.Selector(
@@ -85,7 +85,7 @@ class ResponseProfile(Viewer):
             margin=0,
         )
 
-    def show(self, responses: RoiResponses, trial: int) -> None:
+    def set_responses(self, responses: RoiResponses, trial: int) -> None:
         """Show one trial.
 
         Parameters
@@ -163,8 +163,8 @@ class ResponseProfile(Viewer):
         plot = figure(
             height=300,
             sizing_mode="stretch_width",
-            x_range=Range1d(-1, 1),
-            y_range=Range1d(1, -1),
+            x_range=Range1d(start=-1, end=1),
+            y_range=Range1d(start=1, end=-1),
             tools="",
             toolbar_location=None,
             outline_line_color=None,
@@ -218,7 +218,7 @@ class ResponseProfile(Viewer):
         return self._layout
 
 
-def _no_rows() -> dict[str, list]:
+def _no_rows() -> dict[str, Any]:
     names = "y above below roi category colour voxels value label q05 median q95 low high"
     return {name: [] for name in names.split()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,7 +131,7 @@ class TrialBrowser(Viewer):
             else f"{len(self._chosen):,} of {total:,} trials"
         )
         self.number.end = max(total - 1, 0)
-        self.table.show(self._shown_rows(), self.trial)
+        self.table.set_rows(self._shown_rows(), self.trial)
         self._number_follows()
 
     def _offer(
@@ -229,12 +230,10 @@ class TrialBrowser(Viewer):
             button = pmui.Button(
                 label=label,
                 variant="outlined",
-                color="default",
                 size="small",
                 margin=0,
-                sx={"borderColor": "divider"},
             )
-            button.on_click(lambda _event, act=act: act())
+            button.on_click(partial(_ignoring_event, act))
             buttons.append(button)
         keys = {"ArrowLeft": self.previous, "ArrowRight": self.next, "r": self.random}
         return pn.FlexBox(
@@ -249,3 +248,7 @@ class TrialBrowser(Viewer):
 
     def __panel__(self) -> pn.Column:
         return self._layout
+
+
+def _ignoring_event(act: Callable[[], object], _event: object) -> None:
+    act()

@@ -62,7 +62,7 @@ class PagedTable(JSComponent):
             **params,
         )
 
-    def show(self, rows: pd.DataFrame, chosen: int) -> None:
+    def set_rows(self, rows: pd.DataFrame, chosen: int) -> None:
         """Show these rows, on the page of the one that is chosen.
 
         Parameters

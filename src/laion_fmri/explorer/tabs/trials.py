@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewable
 
 from laion_fmri._errors import StimuliNotDownloadedError
 from laion_fmri.explorer import trial_data
@@ -17,7 +16,6 @@ from laion_fmri.explorer.background import Latest, explain
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
 from laion_fmri.explorer.components.notice import Severity, notice
-from laion_fmri.explorer.components.patience import Patient
 from laion_fmri.explorer.components.response_profile import ResponseProfile
 from laion_fmri.explorer.components.trial_browser import TrialBrowser
 from laion_fmri.explorer.components.trial_text import captions_html, facts_html
@@ -82,9 +80,9 @@ class TrialsTab(Tab):
 
         self._browser_pane = pn.Column(self.browser, sizing_mode="stretch_width", margin=0)
         self._profile_pane = pn.Column(self.profile, sizing_mode="stretch_width", margin=0)
-        self._trials_work = _patient_work(self._browser_pane)
-        self._trial_work = _patient_work(self.image)
-        self._response_work = _patient_work(self._profile_pane)
+        self._trials_work = Latest(self._browser_pane)
+        self._trial_work = Latest(self.image)
+        self._response_work = Latest(self._profile_pane)
 
         self._one_trial = (
             _column(self.image, self.facts, self.captions, grow=4, basis=360),
@@ -218,7 +216,7 @@ class TrialsTab(Tab):
         session = str(row["session"])
         self._response_work.ask(
             lambda: self._read_responses(name, session),
-            lambda answer: self.profile.show(answer, int(row["session_trial"])),
+            lambda answer: self.profile.set_responses(answer, int(row["session_trial"])),
             self.profile.show_message,
         )
 
@@ -255,7 +253,7 @@ class TrialsTab(Tab):
                 note,
             )
         else:
-            self.image.show(shown.picture, masks, name=str(row["image_name"]), note=note)
+            self.image.set_picture(shown.picture, masks, name=str(row["image_name"]), note=note)
         self.captions.object = (
             captions_html(None, shown.captions.reason)
             if isinstance(shown.captions, Absent)
@@ -276,10 +274,6 @@ def _or_absent(read: Callable[[], T]) -> T | Absent:
         return Absent(str(error), not_downloaded=True)
     except Exception as error:  # whatever it is, only this part is lost
         return Absent(explain(error))
-
-
-def _patient_work(view: Viewable) -> Latest:
-    return Latest(cast(Viewable, Patient(view)))
 
 
 def _column(*parts: object, grow: int, basis: int) -> pn.Column:
