@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from laion_fmri import layout
 from laion_fmri.cli import main
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.freesurfer import write_geometry, write_morph_data
+
 from laion_fmri._errors import (
     DamagedFileError,
     DataNotDownloadedError,
@@ -16,7 +18,6 @@ from laion_fmri.surfaces import (
     require_same_vertices,
     tkregister_to_scanner,
 )
-from nibabel.freesurfer import write_geometry, write_morph_data
 
 POINTS = np.array([[0, 0, 0], [10, 0, 0], [0, 20, 0], [0, 0, 30]], dtype=np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])

@@ -3,13 +3,14 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from nilearn.surface import vol_to_surf
+
 from laion_fmri import layout
 from laion_fmri._errors import UnknownNameError
 from laion_fmri.config import load_settings
 from laion_fmri.explorer import brain_data
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.templates import volume_to_surface
-from nilearn.surface import vol_to_surf
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from laion_fmri import layout
 from laion_fmri.config import load_settings
 from laion_fmri.explorer import brain_data
@@ -19,7 +20,7 @@ def opened(settings, **choices) -> BrainTab:
 
 
 def said(tab: BrainTab) -> str:
-    return " ".join(message.object for message in tab.messages)
+    return " ".join(message[0].object for message in tab.messages)
 
 
 def test_the_map_and_rois_of_the_state_are_shown(tiny_home):

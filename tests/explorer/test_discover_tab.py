@@ -19,7 +19,7 @@ def open_tab(data_dir, bucket) -> DiscoverTab:
 
 
 def messages(tab) -> str:
-    return " ".join(message.object for message in tab.messages)
+    return " ".join(message[0].object for message in tab.messages)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def choose(tab, subjects=("sub-05",), sessions=("ses-01",), responses=("Trial ta
 
 
 def messages(tab) -> str:
-    return " ".join(message.object for message in tab.messages)
+    return " ".join(message[0].object for message in tab.messages)
 
 
 def download(tab):

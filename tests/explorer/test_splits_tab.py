@@ -28,7 +28,7 @@ def opened(settings: Settings, **choices) -> SplitsTab:
 
 
 def said(tab: SplitsTab) -> str:
-    return " ".join(message.object for message in tab.messages)
+    return " ".join(message[0].object for message in tab.messages)
 
 
 def text(pane) -> str:

@@ -117,7 +117,7 @@ def test_betas_that_do_not_fit_are_named_and_other_sessions_go_on(own_settings):
     path = layout.local_path(own_settings.data_dir, layout.betas("sub-01", "ses-01"))
     path.write_bytes(path.read_bytes()[:5000])
     tab = opened(own_settings, subject="sub-01")
-    assert path.name in tab.profile.messages[0].object
+    assert path.name in tab.profile.messages[0][0].object
     assert tab.image.picture["data"]
     tab.state.trial = first_of(tab, session="ses-02")
     assert len(tab.profile.messages) == 0
@@ -127,7 +127,7 @@ def test_betas_that_do_not_fit_are_named_and_other_sessions_go_on(own_settings):
 def test_without_rois_the_responses_say_so(own_settings):
     shutil.rmtree(own_settings.data_dir / layout.ROIS_TREE)
     tab = opened(own_settings, subject="sub-01")
-    assert "ROI" in tab.profile.messages[0].object
+    assert "ROI" in tab.profile.messages[0][0].object
 
 
 def test_what_comes_later_shows_at_once(own_settings):
@@ -142,7 +142,7 @@ def test_what_comes_later_shows_at_once(own_settings):
 
 def test_unknown_subjects_and_trials_are_explained(tiny_home):
     tab = opened(tiny_home.settings, subject="sub-99")
-    assert "sub-99" in tab.messages[0].object
+    assert "sub-99" in tab.messages[0][0].object
     tab.state.param.update(subject="sub-01", trial=10**6)
     assert "no trial 1000000" in tab.image.picture["text"]
     tab.state.trial = 2
@@ -151,7 +151,7 @@ def test_unknown_subjects_and_trials_are_explained(tiny_home):
 
 def test_no_subject_at_all(tmp_path):
     tab = opened(Settings(data_dir=tmp_path), subject="")
-    assert "Download" in tab.messages[0].object
+    assert "Download" in tab.messages[0][0].object
 
 
 def test_markup_in_captions_is_text(own_settings):

@@ -7,10 +7,11 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page, expect
+
 from laion_fmri.explorer import brain_data
 from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.data import ExplorerData
-from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 PATIENCE = 30_000  # ms; software drawing on a busy machine

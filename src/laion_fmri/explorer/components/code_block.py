@@ -38,14 +38,20 @@ class CodeBlock(Viewer):
     ----------
     title : str
         ``"Python"``, ``"Shell"`` …
+    copy_label : str, optional
+        The button's name; ``"Copy Python"`` by default.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, copy_label: str = "") -> None:
         super().__init__()
         self._code = ""
         self._view = markup(style=_STYLE)
         button = pmui.Button(
-            label=f"Copy {title}", icon="content_copy", variant="text", size="small", margin=0
+            label=copy_label or f"Copy {title}",
+            icon="content_copy",
+            variant="text",
+            size="small",
+            margin=0,
         )
         button.js_on_click(args={"source": self._view}, code=_COPY)
         self._layout = pn.Column(

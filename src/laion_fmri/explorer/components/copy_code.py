@@ -1,40 +1,37 @@
-"""Python that reproduces a view, with a button to copy it."""
+"""Python that reproduces a view, in a fold."""
 
 from __future__ import annotations
 
-import panel as pn
 import panel_material_ui as pmui
-import param
 from panel.viewable import Viewer
 
-from laion_fmri.explorer.components.text import plain_text
+from laion_fmri.explorer.components.code_block import CodeBlock
 
 
 class CopyCode(Viewer):
-    """A fold with code in it and a "Copy code" button."""
+    """A fold with the code of a view in it and a "Copy code" button."""
 
-    code = param.String(default="", doc="What is shown and copied.")
-
-    def __init__(self, **params: object) -> None:
-        super().__init__(**params)
-        text = plain_text(mono=True)
-        text.object = self.param.code
-        button = pmui.Button(label="Copy code", icon="content_copy", variant="text", size="small")
-        button.js_on_click(
-            args={"source": text},
-            code="""
-            const area = document.createElement("textarea")
-            area.innerHTML = source.text.replace(/<\\/?pre>/g, "")
-            navigator.clipboard.writeText(area.value)
-            """,
-        )
-        self._layout = pmui.Card(
-            pn.Column(text, button, sizing_mode="stretch_width"),
-            title="Python",
+    def __init__(self) -> None:
+        super().__init__()
+        self._block = CodeBlock("Python", copy_label="Copy code")
+        self._fold = pmui.Card(
+            objects=[self._block],
+            title="Code for this view",
+            title_variant="subtitle2",
             collapsed=True,
             variant="outlined",
             sizing_mode="stretch_width",
+            margin=(8, 0),
         )
 
+    @property
+    def code(self) -> str:
+        """What is shown and copied."""
+        return self._block.code
+
+    @code.setter
+    def code(self, code: str) -> None:
+        self._block.code = code
+
     def __panel__(self) -> pmui.Card:
-        return self._layout
+        return self._fold

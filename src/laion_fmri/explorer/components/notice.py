@@ -6,16 +6,24 @@ from typing import Literal
 
 import panel_material_ui as pmui
 
+from laion_fmri.explorer.components.text import plain_text
+
 Severity = Literal["info", "success", "warning", "error"]
 
+_STYLE = {
+    "alignItems": "center",
+    "py": 0,
+    "& .MuiAlertTitle-root": {"display": "none"},
+}
 
-def notice(text: str, severity: Severity = "info", title: str = "") -> pmui.Alert:
+
+def notice(text: str, severity: Severity = "info") -> pmui.Alert:
     """A message box. The text is shown as text: markup in it does nothing."""
     return pmui.Alert(
-        object=text,
-        title=title,
+        plain_text(text),
         severity=severity,
         variant="outlined",
         sizing_mode="stretch_width",
-        margin=(8, 0),
+        margin=(0, 0, 8, 0),
+        sx=_STYLE,
     )

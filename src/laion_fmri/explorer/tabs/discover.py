@@ -17,7 +17,6 @@ from laion_fmri.explorer.catalog import Catalog, read_catalog, read_local_catalo
 from laion_fmri.explorer.components import roi_matrix, session_matrix, stimulus_table
 from laion_fmri.explorer.components.markup import escape, heading, listing_text, markup
 from laion_fmri.explorer.components.notice import notice
-from laion_fmri.explorer.components.patience import Patient
 from laion_fmri.explorer.components.subject_card import SubjectCard
 from laion_fmri.explorer.tabs.base import Tab
 
@@ -79,7 +78,7 @@ class DiscoverTab(Tab):
             margin=0,
         )
         self._cards: dict[str, SubjectCard] = {}
-        self._latest = Latest(Patient(self.layout))  # type: ignore[arg-type]
+        self._latest = Latest(self.layout)
         self.page = pn.Column(
             pn.Row(self.source, self.again, sizing_mode="stretch_width", margin=(0, 0, 20, 0)),
             self.messages,

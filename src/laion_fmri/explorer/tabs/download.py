@@ -15,8 +15,7 @@ from laion_fmri.explorer.call_code import python_code, shell_code
 from laion_fmri.explorer.components.job_list import JobList
 from laion_fmri.explorer.components.licence_box import LicenceBox
 from laion_fmri.explorer.components.markup import heading, listing_text
-from laion_fmri.explorer.components.notice import Severity, notice
-from laion_fmri.explorer.components.patience import Patient
+from laion_fmri.explorer.components.notice import notice, Severity
 from laion_fmri.explorer.components.plan_view import PlanDetails, PlanFacts, PlanSummary
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.request_form import RequestForm
@@ -95,8 +94,8 @@ class DownloadTab(Tab):
             margin=(12, 16, 24, 16),
         )
         self.layout[:] = [listing_text()]
-        self._listing = Latest(Patient(self.layout))  # type: ignore[arg-type]
-        self._planning = Latest(Patient(self.plan))  # type: ignore[arg-type]
+        self._listing = Latest(self.layout)
+        self._planning = Latest(self.plan)
         self.form.param.watch(lambda _: self._make_plan(), "request")
         self.state.param.watch(lambda _: self._follow_subject(), "subject")
 

@@ -15,7 +15,7 @@ from laion_fmri.explorer import trial_data
 from laion_fmri.explorer.background import Latest, explain
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import notice, Severity
 from laion_fmri.explorer.components.response_profile import ResponseProfile
 from laion_fmri.explorer.components.trial_browser import TrialBrowser
 from laion_fmri.explorer.components.trial_text import captions_html, facts_html
