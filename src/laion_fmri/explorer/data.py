@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from laion_fmri import discovery
+from laion_fmri import discovery, layout
 from laion_fmri._errors import DataDirNotSetError, LaionFmriError
 from laion_fmri.bucket import Bucket, open_bucket
 from laion_fmri.config import Settings, load_settings
@@ -68,12 +68,18 @@ class ExplorerData:
         return sorted({*self.local_subjects(), *listed})
 
     def subject(self, name: str) -> Subject:
-        """A handle on a local subject."""
-        return self.remember(("subject", name), lambda: load_subject(name, self.data_dir))
+        """A handle on a local subject; another one when the stimuli on disk change."""
+        return self.remember(
+            ("subject", name), lambda: load_subject(name, self.data_dir), self.stimulus_files()
+        )
 
     def stimuli(self) -> Stimuli:
-        """The stimuli of the dataset."""
-        return self.remember(("stimuli",), lambda: Stimuli(self.data_dir))
+        """The stimuli of the dataset; another handle when they change on disk."""
+        return self.remember(("stimuli",), lambda: Stimuli(self.data_dir), self.stimulus_files())
+
+    def stimulus_files(self) -> list[Path]:
+        """The local files of the stimuli, which handles keep what they read of."""
+        return sorted((self.data_dir / layout.STIMULI_TREE).glob("*.*"))
 
     # --- remembering --------------------------------------------------------------------
 

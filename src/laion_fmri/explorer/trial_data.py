@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from laion_fmri.stimuli.segmentations import Segmentations
     from laion_fmri.subject import Subject
 
-_STIMULUS_FILES = (
-    layout.STIMULI_IMAGES,
-    layout.STIMULI_METADATA,
-    layout.SEGMENTATIONS,
-    layout.SEGMENTATIONS_METADATA,
-    layout.CAPTIONS,
-)
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -86,11 +78,6 @@ class TrialCaptions:
 
 
 # --- trials -----------------------------------------------------------------------------
-
-
-def stimulus_files(data_dir: Path) -> list[Path]:
-    """The files that pictures, masks, captions and image metadata come from."""
-    return [layout.local_path(data_dir, key) for key in _STIMULUS_FILES]
 
 
 def trial_table_files(sub: Subject) -> list[Path]:

@@ -13,7 +13,7 @@ from bokeh.plotting import figure
 from panel.viewable import Viewer
 
 from laion_fmri.explorer.background import on_the_page
-from laion_fmri.explorer.components.notice import notice, Severity
+from laion_fmri.explorer.components.notice import Severity, notice
 from laion_fmri.explorer.roi_responses import RoiResponses, Scale
 from laion_fmri.layout import ROI_CATEGORIES
 

@@ -61,20 +61,21 @@ class BrainTab(Tab):
         self.view = SurfaceView(sizing_mode="stretch_both", min_height=520)
         self._picture: _Picture | None = None
         self._latest = Latest(self.view)
+        self.controls = pn.Column(
+            self.subject,
+            self.map,
+            self.kind,
+            self.rois,
+            self.roi_style,
+            self.there,
+            self.code,
+            width=_CONTROLS_WIDTH,
+            sizing_mode="stretch_height",
+            margin=(8, 8),
+        )
         self.layout[:] = [
             pn.Row(
-                pn.Column(
-                    self.subject,
-                    self.map,
-                    self.kind,
-                    self.rois,
-                    self.roi_style,
-                    self.there,
-                    self.code,
-                    width=_CONTROLS_WIDTH,
-                    sizing_mode="stretch_height",
-                    margin=(8, 8),
-                ),
+                self.controls,
                 pn.Column(
                     self.messages, self.view, sizing_mode="stretch_both", margin=(8, 16, 16, 0)
                 ),
@@ -100,6 +101,7 @@ class BrainTab(Tab):
         local = self.data.local_subjects()
         with pn.io.hold():
             self.subject.options = local
+            self.controls.visible = bool(local)
             if not local:
                 self._say(
                     "No subject is here yet. Choose one in the Download tab; a noise ceiling, the "

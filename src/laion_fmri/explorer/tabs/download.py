@@ -15,7 +15,7 @@ from laion_fmri.explorer.call_code import python_code, shell_code
 from laion_fmri.explorer.components.job_list import JobList
 from laion_fmri.explorer.components.licence_box import LicenceBox
 from laion_fmri.explorer.components.markup import heading, listing_text
-from laion_fmri.explorer.components.notice import notice, Severity
+from laion_fmri.explorer.components.notice import Severity, notice
 from laion_fmri.explorer.components.plan_view import PlanDetails, PlanFacts, PlanSummary
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.request_form import RequestForm

@@ -15,14 +15,12 @@ from laion_fmri.explorer import trial_data
 from laion_fmri.explorer.background import Latest, explain
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
-from laion_fmri.explorer.components.notice import notice, Severity
+from laion_fmri.explorer.components.notice import Severity, notice
 from laion_fmri.explorer.components.response_profile import ResponseProfile
 from laion_fmri.explorer.components.trial_browser import TrialBrowser
 from laion_fmri.explorer.components.trial_text import captions_html, facts_html
 from laion_fmri.explorer.roi_responses import RoiResponses, roi_response_files, roi_responses
 from laion_fmri.explorer.tabs.base import Tab
-from laion_fmri.stimuli.hub import Stimuli, load_stimuli
-from laion_fmri.subject import Subject, load_subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +104,7 @@ class TrialsTab(Tab):
         """Read the subjects and the trials again."""
         here = self.data.local_subjects()
         options = sorted({*here, self.state.subject} - {""})
+        self.subject.visible = bool(options)
         self.subject.param.update(
             options=options, value=self.state.subject if self.state.subject in options else None
         )
@@ -143,7 +142,7 @@ class TrialsTab(Tab):
         self._trials_work.ask(lambda: self._read_trials(name), self._show_trials, self._say)
 
     def _read_trials(self, name: str) -> _Trials:
-        sub = self._subject_handle(name)
+        sub = self.data.subject(name)
         table = self.data.remember(
             ("trial table", name),
             lambda: trial_data.trial_table(sub),
@@ -152,23 +151,11 @@ class TrialsTab(Tab):
         search = _or_absent(
             lambda: self.data.remember(
                 ("caption search",),
-                lambda: trial_data.caption_search(self._stimuli_handle().captions),
-                trial_data.stimulus_files(self.data.data_dir),
+                lambda: trial_data.caption_search(self.data.stimuli().captions),
+                self.data.stimulus_files(),
             )
         )
         return _Trials(table, None if isinstance(search, Absent) else search)
-
-    # A handle keeps what it read of the stimuli; other files mean another handle.
-
-    def _subject_handle(self, name: str) -> Subject:
-        root = self.data.data_dir
-        files = trial_data.stimulus_files(root)
-        return self.data.remember(("trials of", name), lambda: load_subject(name, root), files)
-
-    def _stimuli_handle(self) -> Stimuli:
-        root = self.data.data_dir
-        files = trial_data.stimulus_files(root)
-        return self.data.remember(("stimuli of trials",), lambda: load_stimuli(root), files)
 
     def _show_trials(self, trials: _Trials) -> None:
         if not len(trials.table):
@@ -221,7 +208,7 @@ class TrialsTab(Tab):
         )
 
     def _read_trial(self, name: str, trial: int) -> _Trial:
-        sub, stimuli = self._subject_handle(name), self._stimuli_handle()
+        sub, stimuli = self.data.subject(name), self.data.stimuli()
         return _Trial(
             picture=_or_absent(lambda: trial_data.displayed_picture(sub, trial)),
             masks=_or_absent(lambda: trial_data.object_masks(sub, trial, stimuli.segmentations)),
@@ -229,7 +216,7 @@ class TrialsTab(Tab):
         )
 
     def _read_responses(self, name: str, session: str) -> RoiResponses:
-        sub = self._subject_handle(name)
+        sub = self.data.subject(name)
         return self.data.remember(
             ("ROI responses", name, session),
             lambda: roi_responses(sub, session),
