@@ -14,14 +14,12 @@ class CopyCode(Viewer):
     def __init__(self) -> None:
         super().__init__()
         self._block = CodeBlock("Python", copy_label="Copy code")
-        self._fold = pmui.Card(
-            objects=[self._block],
-            title="Code for this view",
-            title_variant="subtitle2",
-            collapsed=True,
-            variant="outlined",
+        self._fold = pmui.Accordion(
+            ("Code for this view", self._block),
+            active=[],
+            disable_gutters=True,
             sizing_mode="stretch_width",
-            margin=(8, 0),
+            margin=(8, 10),
         )
 
     @property
@@ -33,5 +31,5 @@ class CopyCode(Viewer):
     def code(self, code: str) -> None:
         self._block.code = code
 
-    def __panel__(self) -> pmui.Card:
+    def __panel__(self) -> pmui.Accordion:
         return self._fold

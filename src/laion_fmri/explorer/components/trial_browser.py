@@ -150,6 +150,7 @@ class TrialBrowser(Viewer):
         for value in sorted({*self._trials[column].unique(), filters[name]} - {""}):
             options[f"{value} ({int(counts.get(value, 0)):,})"] = value
         widget.param.update(options=options, value=filters[name])
+        widget.param.trigger("value")  # the page knows a value by its label, which has changed
 
     def _shown_rows(self) -> pd.DataFrame:
         rows = self._trials.iloc[self._chosen]

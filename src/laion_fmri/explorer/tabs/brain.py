@@ -100,7 +100,6 @@ class BrainTab(Tab):
         """Offer what is local and show what is chosen."""
         local = self.data.local_subjects()
         with pn.io.hold():
-            self.subject.options = local
             self.controls.visible = bool(local)
             if not local:
                 self._say(
@@ -109,14 +108,15 @@ class BrainTab(Tab):
                 )
                 self.view.visible = False
                 return
-            self.subject.value = self.state.subject if self.state.subject in local else local[0]
+            chosen = self.state.subject if self.state.subject in local else local[0]
+            self.subject.param.update(options=local, value=chosen)
             try:
                 names = [m.name for m in brain_data.available_maps(self._subject())]
             except LaionFmriError as error:
                 self._say(explain(error))
                 return
-            self.map.options = names
-            self.map.value = self.state.map if self.state.map in names else next(iter(names), None)
+            shown = self.state.map if self.state.map in names else next(iter(names), None)
+            self.map.param.update(options=names, value=shown)
         self._ask()
 
     def _subject(self):
@@ -162,8 +162,9 @@ class BrainTab(Tab):
                 units=brain_map.units,
                 explanation=brain_map.explanation,
             )
-            self.rois.options = ["all", *picture.roi_names] if picture.roi_names else []
-            self.rois.value = [r for r in self.state.rois if r in self.rois.options]
+            queries = ["all", *picture.roi_names] if picture.roi_names else []
+            chosen = [r for r in self.state.rois if r in queries]
+            self.rois.param.update(options=queries, value=chosen)
             self._show_rois()
         self._say_where()
 

@@ -1,0 +1,62 @@
+# PYTHON: the Python to make .venv with; found if not given.
+# ARGS: passed on to the command, as in `make test ARGS="-k noise_ceiling"`.
+PYTHON ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs pictures clean
+.DELETE_ON_ERROR:
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.explorer ## install into .venv, write the demo dataset once, serve the app and open it
+	$(BIN)/laion-fmri explore --demo $(ARGS)
+
+test: $(VENV)/.test ## install into .venv, find or install a Chromium, run every test
+	@browser=$$(tools/find_chromium $(BIN)/python) || exit; echo "Browser tests use $$browser"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.test ## ruff format and lint, type check, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## let ruff format the code and fix what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## run the benchmarks, each against its baseline
+	@for script in $(wildcard tests/benchmarks/*.py); do \
+		echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit; \
+	done
+
+docs: $(VENV)/.docs ## build the documentation into docs/_build/html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going docs docs/_build/html $(ARGS)
+
+pictures: $(VENV)/.test ## take the pictures of the app that README and docs show
+	$(BIN)/python tools/pictures.py docs/images
+
+clean: ## remove .venv and everything that was built
+	rm -rf $(VENV) build dist docs/_build docs/reference/generated
+	rm -rf .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
+
+# An empty file in .venv says what is installed, so that a second make starts at once.
+$(VENV)/.made:
+	@python="$(PYTHON)"; test -n "$$python" || python=$$(tools/find_python) || exit; \
+	echo "Making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.explorer: EXTRAS := explorer
+$(VENV)/.test: EXTRAS := explorer,test
+$(VENV)/.docs: EXTRAS := explorer,docs
+$(VENV)/.explorer $(VENV)/.test $(VENV)/.docs: $(VENV)/.made pyproject.toml
+	@echo "Installing the package with its extras $(EXTRAS): a minute or two the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	@touch $@ $(VENV)/.explorer

@@ -1,0 +1,102 @@
+"""Take the pictures of the app that README and docs show: one of each tab, on the demo.
+
+Usage: python tools/pictures.py FOLDER
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
+SIZE = {"width": 1400, "height": 900}
+BELOW_TABS = {"x": 0, "y": 130, "width": 1400, "height": 770}
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# WebGL 2 without a graphics card.
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+]
+LONGEST_DRAWING = 60.0
+UNCHANGED_FOR = 3.0
+
+
+def main(folder: Path) -> None:
+    """Save ``discover.png`` … ``splits.png`` in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with served_demo() as address, opened_page() as page:
+        page.goto(address)
+        shown = still_content(page, "first shown")
+        for name in TABS:
+            tab = page.get_by_role("tab", name=name, exact=True)
+            if tab.get_attribute("aria-selected") != "true":
+                tab.click()
+                shown = still_content(page, name, unlike=shown)
+            path = folder / f"{name.lower()}.png"
+            page.screenshot(path=path)
+            print(path)
+
+
+@contextmanager
+def served_demo() -> Iterator[str]:
+    """The address of the explorer, served on the demo dataset by the installed command."""
+    command = [sys.executable, "-m", "laion_fmri", "explore", "--demo", "--no-browser"]
+    server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        for line in server.stdout:
+            found = re.search(r"http://[^/\s]+/", line)
+            if found:
+                yield found.group()
+                return
+        sys.exit("The explorer stopped before it was served.")
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def opened_page() -> Iterator[Page]:
+    """A page in the light theme; an error in its console ends the script."""
+    installed = next((path for name in BROWSER_NAMES if (path := shutil.which(name))), None)
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed, args=BROWSER_FLAGS)
+        page = browser.new_page(viewport=SIZE, color_scheme="light")
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+    if errors:
+        sys.exit("Errors in the page:\n" + "\n".join(errors))
+
+
+def still_content(page: Page, name: str, unlike: bytes = b"") -> bytes:
+    """What is below the strip of tabs once it has stopped changing; not `unlike`."""
+    deadline = time.monotonic() + LONGEST_DRAWING
+    shown, since = b"", time.monotonic()
+    while time.monotonic() < deadline:
+        latest = page.screenshot(clip=BELOW_TABS)
+        if latest != shown:
+            shown, since = latest, time.monotonic()
+        elif shown != unlike and time.monotonic() - since > UNCHANGED_FOR:
+            return shown
+        page.wait_for_timeout(200)
+    sys.exit(f"The tab {name} did not appear, or kept changing, for {LONGEST_DRAWING:.0f} s.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
