@@ -6,7 +6,6 @@ Usage: python tools/pictures.py FOLDER
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,18 +15,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from headless import launch
+
+CHOICES = '?rois=["face","place","V1v","V1d"]&trial=12'
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 SIZE = {"width": 1400, "height": 900}
 BELOW_TABS = {"x": 0, "y": 130, "width": 1400, "height": 770}
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
-# WebGL 2 without a graphics card.
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-]
 LONGEST_DRAWING = 60.0
 UNCHANGED_FOR = 3.0
 
@@ -36,12 +30,16 @@ def main(folder: Path) -> None:
     """Save ``discover.png`` … ``splits.png`` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with served_demo() as address, opened_page() as page:
-        page.goto(address)
+        page.goto(address + CHOICES)
         shown = still_content(page, "first shown")
         for name in TABS:
             tab = page.get_by_role("tab", name=name, exact=True)
             if tab.get_attribute("aria-selected") != "true":
                 tab.click()
+                shown = still_content(page, name, unlike=shown)
+            if name == "Download":
+                for choice in ("ses-01", "averages"):
+                    page.get_by_role("button", name=choice, exact=True).click()
                 shown = still_content(page, name, unlike=shown)
             path = folder / f"{name.lower()}.png"
             page.screenshot(path=path)
@@ -69,10 +67,9 @@ def served_demo() -> Iterator[str]:
 @contextmanager
 def opened_page() -> Iterator[Page]:
     """A page in the light theme; an error in its console ends the script."""
-    installed = next((path for name in BROWSER_NAMES if (path := shutil.which(name))), None)
     errors: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=BROWSER_FLAGS)
+        browser = launch(playwright)
         page = browser.new_page(viewport=SIZE, color_scheme="light")
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -9,26 +9,20 @@ median 300 ms). Budgets are for a quiet machine; a WebGL in software draws slowl
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from headless import launch
+
 DRAWN = '.view[data-state="ready"]'
-FLAGS = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 
 
 @contextmanager
@@ -85,6 +79,7 @@ def map_changes(page: Page, rounds: int) -> list[float]:
         page.get_by_role("combobox", name="Map", exact=True).click()
         option = page.get_by_role("listbox").get_by_text(name, exact=True)
         option.wait_for()
+        page.wait_for_timeout(500)  # the menu has unfolded: its animation is not ours to time
 
         def choose(option=option, name: str = name) -> None:
             option.click()
@@ -116,10 +111,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    browsers = ("chromium", "chromium-browser", "google-chrome")
-    installed = next((path for name in browsers if (path := shutil.which(name))), None)
     with explorer() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=FLAGS)
+        browser = launch(playwright)
         report("address to drawn brain", first_views(browser, address, rounds), 3)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(address)

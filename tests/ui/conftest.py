@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,27 +10,16 @@ from typing import Any
 from urllib.parse import urlparse
 
 import pytest
+from headless import launch
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
-# WebGL 2 without a graphics card, and a browser that keeps to itself.
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", None}
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    installed = next((path for name in BROWSER_NAMES if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=BROWSER_FLAGS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

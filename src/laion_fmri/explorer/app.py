@@ -54,7 +54,7 @@ def create_app(data: ExplorerData | None = None) -> pmui.Page:
     data : ExplorerData, optional
         Shared by the pages of a server; by default on the configured settings.
     """
-    pn.extension("tabulator", notifications=True)
+    pn.extension()
     data = data or _configured_data()
     state = ExplorerState()
     if pn.state.location:

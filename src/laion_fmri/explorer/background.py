@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
@@ -16,8 +17,9 @@ from laion_fmri._errors import LaionFmriError
 T = TypeVar("T")
 log = logging.getLogger("laion_fmri.explorer")
 
-
+_HEAD_START = 0.3  # seconds: what is ready by then goes out with the page itself
 _PATIENCE = 0.25  # seconds: shorter waits are calmer without a flicker
+_THREADS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="explorer")
 
 
 class Latest:
@@ -47,43 +49,60 @@ class Latest:
         self._asked += 1
         asked = self._asked
 
-        def settle(change: Callable[[], None]) -> None:
+        def tell(done: Future[T]) -> None:
             if asked != self._asked:
                 return
             try:
-                change()
+                show(done.result())
             except Exception as error:  # whatever it is, the page must go on
                 show_error(explain(error))
             self._busy.loading = False
 
-        def seem_busy(working: asyncio.Future[T]) -> None:
+        def seem_busy() -> None:
             self._busy.loading = asked == self._asked and not working.done()
 
-        async def answer() -> None:
-            working = asyncio.ensure_future(asyncio.to_thread(work))
-            await asyncio.wait({working}, timeout=_PATIENCE)
-            if not working.done():
-                on_the_page(partial(seem_busy, working))
+        async def follow() -> None:
+            finished = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            working.add_done_callback(lambda _: loop.call_soon_threadsafe(finished.set))
             try:
-                change = partial(show, await working)
-            except Exception as error:  # as above
-                change = partial(show_error, explain(error))
-            on_the_page(partial(settle, change))
+                await asyncio.wait_for(finished.wait(), _PATIENCE)
+            except TimeoutError:
+                on_the_page(seem_busy)
+                await finished.wait()
+            on_the_page(partial(tell, working))
 
-        if is_served():
-            pn.state.execute(answer)
-        else:
-            try:
-                change = partial(show, work())
-            except Exception as error:  # as above
-                change = partial(show_error, explain(error))
-            settle(change)
+        if not is_served():
+            tell(_at_once(work))
+            return
+        working = _THREADS.submit(work)
+        if _is_being_made():
+            wait([working], timeout=_HEAD_START)
+            if working.done():
+                tell(working)
+                return
+        pn.state.execute(follow)
+
+
+def _at_once(work: Callable[[], T]) -> Future[T]:
+    done: Future[T] = Future()
+    try:
+        done.set_result(work())
+    except Exception as error:  # told by whoever asks for the result
+        done.set_exception(error)
+    return done
 
 
 def is_served() -> bool:
     """Whether the code runs for a page of a server, rather than in a script or a notebook."""
     doc = pn.state.curdoc
     return doc is not None and doc.session_context is not None
+
+
+def _is_being_made() -> bool:
+    """Whether the page has not been handed to a browser yet, so that changes cost nothing."""
+    doc = pn.state.curdoc
+    return doc is not None and getattr(doc.session_context, "session", None) is None
 
 
 def on_the_page(change: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ class CopyCode(Viewer):
         self._fold = pmui.Accordion(
             ("Code for this view", self._block),
             active=[],
+            title_variant="subtitle2",
             disable_gutters=True,
             sizing_mode="stretch_width",
             margin=(8, 10),

@@ -146,16 +146,18 @@ class BrainTab(Tab):
         self._latest.ask(put_together, self._show, self._say)
 
     def _show(self, picture: _Picture) -> None:
-        self._picture = picture
+        before, self._picture = self._picture, picture
         self.messages.clear()
         self.view.visible = True
         brain_map = picture.brain_map
         with pn.io.hold():
-            self.view.set_surface(
-                {h: (s.points, s.triangles) for h, s in picture.surfaces.items()},
-                spread=self.kind.value in _SPREAD,
-            )
-            self.view.set_underlay(picture.underlay)
+            # What is the same object as before is in the page already.
+            if before is None or before.surfaces is not picture.surfaces:
+                self.view.set_surface(
+                    {h: (s.points, s.triangles) for h, s in picture.surfaces.items()},
+                    spread=self.kind.value in _SPREAD,
+                )
+                self.view.set_underlay(picture.underlay)
             self.view.set_map(
                 picture.values,
                 name=brain_map.name,
@@ -177,11 +179,11 @@ class BrainTab(Tab):
         sub = self._subject()
         names = sub.resolve_rois(wanted) if wanted else []
         colours = brain_data.roi_colours(list(self._picture.rois))
-        self.view.set_rois(
-            RoiLayer(name, colours[name], self._picture.rois[name])
-            for name in names
-            if name in self._picture.rois
-        )
+        drawn = [(name, colours[name]) for name in names if name in self._picture.rois]
+        if drawn or self.view.roi_data:
+            self.view.set_rois(
+                RoiLayer(name, colour, self._picture.rois[name]) for name, colour in drawn
+            )
         self.code.code = self._code(wanted)
 
     def _code(self, rois: list[str]) -> str:

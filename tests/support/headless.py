@@ -1,0 +1,24 @@
+"""A headless Chromium that draws WebGL 2 without a graphics card and keeps to itself."""
+
+from __future__ import annotations
+
+import shutil
+
+from playwright.sync_api import Browser, Playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the Chromium or Chrome on PATH, or the one that Playwright installed."""
+    installed = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    return playwright.chromium.launch(executable_path=installed, args=_FLAGS)
