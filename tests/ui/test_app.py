@@ -27,8 +27,10 @@ FIRST_SIGHT = {
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    """A server process; what it wrote is in `log` when it has ended."""
+def running(
+    page: Page, command: list[str], environment: dict[str, str], log: Path
+) -> Iterator[None]:
+    """A server process; `page` has left it and `log` holds what it wrote when it has ended."""
     with log.open("w") as out:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
@@ -36,6 +38,7 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
         try:
             yield
         finally:
+            page.goto("about:blank")
             process.send_signal(signal.SIGINT)
             process.wait(20)
 
@@ -71,7 +74,7 @@ def environment(tiny_home) -> dict[str, str]:
 def test_every_tab_shows_something_and_the_log_stays_clean(page, environment, tmp_path):
     port, log = free_port(), tmp_path / "server.log"
     command = [sys.executable, "-m", "laion_fmri", "explore", "--no-browser", "--port", str(port)]
-    with running(command, environment, log):
+    with running(page, command, environment, log):
         go(page, port)
         expect(page.locator('[data-state="ready"]')).to_be_visible(timeout=PATIENCE)
         for tab, text in FIRST_SIGHT.items():
@@ -88,7 +91,7 @@ def test_every_tab_shows_something_and_the_log_stays_clean(page, environment, tm
 def test_panel_serve_shows_the_same_app(page, environment, tmp_path):
     port, log = free_port(), tmp_path / "server.log"
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps" / "explorer.py")]
-    with running([*command, "--port", str(port), "--index", "explorer"], environment, log):
+    with running(page, [*command, "--port", str(port), "--index", "explorer"], environment, log):
         go(page, port, "explorer?tab=Brain&subject=sub-03")
         expect(page.locator('[data-state="ready"]')).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("combobox", name="Subject").filter(visible=True)).to_contain_text(
@@ -101,7 +104,7 @@ def test_without_a_data_directory_the_page_says_what_to_do(page, tmp_path):
     port, log = free_port(), tmp_path / "server.log"
     environment = {"LAION_FMRI_BUCKET": (tmp_path / "nowhere").as_uri()}
     command = [sys.executable, "-m", "laion_fmri", "explore", "--no-browser", "--port", str(port)]
-    with running(command, environment, log):
+    with running(page, command, environment, log):
         go(page, port)
         for tab in FIRST_SIGHT:
             page.get_by_role("tab", name=tab).click()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
+import warnings
 from typing import TYPE_CHECKING
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.util.warnings import BokehUserWarning
+from tornado.websocket import WebSocketClosedError
 
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.state import IN_THE_ADDRESS, TABS, ExplorerState
@@ -44,6 +48,19 @@ THEME = {
     },
 }
 TAB_CLASSES: tuple[type[Tab], ...] = (DiscoverTab, DownloadTab, BrainTab, TrialsTab, SplitsTab)
+
+
+class _LeftPages(logging.Filter):
+    """A page that was left while something was written to it is no error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, WebSocketClosedError)
+
+
+logging.getLogger("asyncio").addFilter(_LeftPages())
+# The first click on a control that came after the page did describes it whole; harmless.
+warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
 
 
 def create_app(data: ExplorerData | None = None) -> pmui.Page:

@@ -29,10 +29,13 @@ class Latest:
     ----------
     busy : Viewable
         Shows its loading indicator while work takes its time.
+    gate : Gate
+        Of the view that shows the answers.
     """
 
-    def __init__(self, busy: Viewable) -> None:
+    def __init__(self, busy: Viewable, gate: Gate) -> None:
         self._busy = busy
+        self._gate = gate
         self._asked = 0
 
     def ask(
@@ -68,9 +71,9 @@ class Latest:
             try:
                 await asyncio.wait_for(finished.wait(), _PATIENCE)
             except TimeoutError:
-                on_the_page(seem_busy)
+                self._gate.let_through(seem_busy)
                 await finished.wait()
-            on_the_page(partial(tell, working))
+            self._gate.let_through(partial(tell, working))
 
         if not is_served():
             tell(_at_once(work))
@@ -103,6 +106,42 @@ def _is_being_made() -> bool:
     """Whether the page has not been handed to a browser yet, so that changes cost nothing."""
     doc = pn.state.curdoc
     return doc is not None and getattr(doc.session_context, "session", None) is None
+
+
+class Gate:
+    """Holds changes of a view back until the browser has put it together.
+
+    A browser that is still putting a view together misses what changes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._waiting: list[Callable[[], None]] = []
+
+    def let_through(self, change: Callable[[], None]) -> None:
+        """Make a change on the page's own turn, or keep it until the gate opens."""
+        if self._is_open or not is_served():
+            on_the_page(change)
+        else:
+            self._waiting.append(change)
+
+    def open(self) -> None:
+        """The view is there: let everything through."""
+        self._is_open = True
+        for change in self._waiting:
+            on_the_page(change)
+        self._waiting.clear()
+
+
+def once_whole(change: Callable[[], None]) -> None:
+    """Answer something the user did, but not before the browser has the whole page.
+
+    Controls can be used while the page still loads; what they changed then would be lost.
+    """
+    if is_served() and not _is_being_made() and not pn.state.loaded:
+        pn.state.onload(change)
+    else:
+        change()
 
 
 def on_the_page(change: Callable[[], None]) -> None:

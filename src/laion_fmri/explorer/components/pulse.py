@@ -20,6 +20,7 @@ class Pulse(JSComponent):
     on_beat : callable
     """
 
+    beats = param.Integer(default=0, doc="How often the browser has called.")
     beating = param.Boolean(default=False, doc="Whether to call.")
     period = param.Integer(default=200, bounds=(50, None), doc="Milliseconds between two calls.")
 
@@ -32,7 +33,7 @@ class Pulse(JSComponent):
       const beat = () => {
         if (performance.now() - asked < PATIENCE) return
         asked = performance.now()
-        model.send_msg("beat")
+        model.beats += 1
       }
       const follow = () => {
         clearInterval(timer)
@@ -58,8 +59,9 @@ class Pulse(JSComponent):
     def __init__(self, on_beat: Callable[[], object], **params: Any) -> None:
         super().__init__(margin=0, **params)
         self._on_beat = on_beat
+        self.param.watch(self._answer, "beats")
 
-    def _handle_msg(self, data: Any) -> None:
+    def _answer(self, *_: object) -> None:
         if self.beating:
             self._on_beat()
         self._send_msg("answered")

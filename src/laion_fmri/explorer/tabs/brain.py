@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer import brain_data
-from laion_fmri.explorer.background import Latest, explain
+from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.brain_data import BrainMap
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.notice import notice
@@ -60,7 +60,7 @@ class BrainTab(Tab):
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0)
         self.view = SurfaceView(sizing_mode="stretch_both", min_height=520)
         self._picture: _Picture | None = None
-        self._latest = Latest(self.view)
+        self._latest = self.latest(self.view)
         self.controls = pn.Column(
             self.subject,
             self.map,

@@ -12,7 +12,6 @@ from panel.viewable import Viewable
 from laion_fmri import discovery
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.config import AWS_REGION, Settings
-from laion_fmri.explorer.background import Latest
 from laion_fmri.explorer.catalog import Catalog, read_catalog, read_local_catalog
 from laion_fmri.explorer.components import roi_matrix, session_matrix, stimulus_table
 from laion_fmri.explorer.components.markup import escape, heading, listing_text, markup
@@ -78,7 +77,7 @@ class DiscoverTab(Tab):
             margin=0,
         )
         self._cards: dict[str, SubjectCard] = {}
-        self._latest = Latest(self.layout)
+        self._latest = self.latest(self.layout)
         self.page = pn.Column(
             pn.Row(self.source, self.again, sizing_mode="stretch_width", margin=(0, 0, 20, 0)),
             self.messages,

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from laion_fmri import access, discovery
 from laion_fmri._errors import LaionFmriError
-from laion_fmri.explorer.background import Latest, explain
+from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.call_code import python_code, shell_code
 from laion_fmri.explorer.components.job_list import JobList
 from laion_fmri.explorer.components.licence_box import LicenceBox
@@ -94,8 +94,8 @@ class DownloadTab(Tab):
             margin=(12, 16, 24, 16),
         )
         self.layout[:] = [listing_text()]
-        self._listing = Latest(self.layout)
-        self._planning = Latest(self.plan)
+        self._listing = self.latest(self.layout)
+        self._planning = self.latest(self.plan)
         self.form.param.watch(lambda _: self._make_plan(), "request")
         self.state.param.watch(lambda _: self._follow_subject(), "subject")
 

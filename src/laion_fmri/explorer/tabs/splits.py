@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer import split_data, split_words
-from laion_fmri.explorer.background import Latest, explain
+from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.components import split_views
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.notice import notice
@@ -53,7 +53,7 @@ class SplitsTab(Tab):
             margin=0,
             styles={"gap": "28px"},
         )
-        self._latest, self._pictures = Latest(figures), Latest(pn.Spacer())
+        self._latest, self._pictures = self.latest(figures), self.latest(pn.Spacer())
         controls = (self.pool, self.split, self.ood_types, self.subject, self.session, self.code)
         self.layout[:] = [
             pn.Row(

@@ -12,7 +12,7 @@ import param
 
 from laion_fmri._errors import StimuliNotDownloadedError
 from laion_fmri.explorer import trial_data
-from laion_fmri.explorer.background import Latest, explain
+from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
 from laion_fmri.explorer.components.notice import Severity, notice
@@ -78,9 +78,9 @@ class TrialsTab(Tab):
 
         self._browser_pane = pn.Column(self.browser, sizing_mode="stretch_width", margin=0)
         self._profile_pane = pn.Column(self.profile, sizing_mode="stretch_width", margin=0)
-        self._trials_work = Latest(self._browser_pane)
-        self._trial_work = Latest(self.image)
-        self._response_work = Latest(self._profile_pane)
+        self._trials_work = self.latest(self._browser_pane)
+        self._trial_work = self.latest(self.image)
+        self._response_work = self.latest(self._profile_pane)
 
         self._one_trial = (
             _column(self.image, self.facts, self.captions, grow=4, basis=360),
