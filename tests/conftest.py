@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 _PATIENCE_SECONDS = 120
+
+# A server repeats the same examples; at a desk every run looks for new ones.
+hypothesis.settings.register_profile("server", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("server")
 
 
 @contextmanager
