@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -91,10 +92,14 @@ WAYS = {
 }
 
 
-def measure(way: str, data_dir: Path) -> dict[str, float]:
-    """One way, in a new process: seconds, peak MB, MB of output."""
+def measure(way: str, data_dir: Path) -> dict[str, float] | None:
+    """One way, in a new process: seconds, peak MB, MB of output; None if memory ran out."""
     command = [sys.executable, __file__, "--measure", way, "--dir", str(data_dir)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode == -signal.SIGKILL:
+        return None
+    if done.returncode:
+        sys.exit(f"{way} failed:\n{done.stderr}")
     return json.loads(done.stdout)
 
 
@@ -161,14 +166,19 @@ def main() -> None:
         runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
         for _ in range(options.repeats):
             for way in WAYS:
-                runs[way].append(measure(way, data_dir))
-    medians = {way: statistics.median(r["seconds"] for r in runs[way]) for way in WAYS}
+                if run := measure(way, data_dir):
+                    runs[way].append(run)
+    medians = {
+        way: statistics.median(r["seconds"] for r in done) for way, done in runs.items() if done
+    }
     print(f"{'':<16}{'median s':>10}{'peak MB':>10}{'output MB':>11}{'× get_betas':>13}")
     for way, seconds in medians.items():
         peak = max(r["peak"] for r in runs[way])
         output = runs[way][0]["output"]
         ratio = seconds / medians["get_betas"]
         print(f"{way:<16}{seconds:>10.3f}{peak:>10.0f}{output:>11.0f}{ratio:>13.2f}")
+    for way in set(WAYS) - set(medians):
+        print(f"{way:<16} ran out of memory")
 
 
 if __name__ == "__main__":
