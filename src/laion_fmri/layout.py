@@ -56,6 +56,19 @@ STIMULI_METADATA = f"{STIMULI_TREE}/task-images_metadata.csv"
 SEGMENTATIONS = f"{STIMULI_TREE}/task-images_desc-segmentations.h5"
 SEGMENTATIONS_METADATA = f"{STIMULI_TREE}/task-images_desc-segmentations_metadata.csv"
 CAPTIONS = f"{STIMULI_TREE}/task-images_desc-captions.csv"
+OOD_TYPES = (
+    "cropped",
+    "gabor",
+    "gaudy",
+    "illusion-classic",
+    "illusion-natural",
+    "relations",
+    "selfmade",
+    "shape",
+    "unusual",
+)
+"""Kinds of out-of-distribution images, in the order they are listed everywhere."""
+
 EMBEDDING_MODELS = ("CLIP", "DINOv2", "PEcore", "SigLIP2")
 GATED_KEYS = frozenset({STIMULI_IMAGES})
 """Objects behind the data use agreement: the access service hands them out, not the bucket."""

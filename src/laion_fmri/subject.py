@@ -21,19 +21,19 @@ from laion_fmri.betas import read_betas, read_noise_ceiling, warn_if_fraction
 from laion_fmri.config import load_settings
 from laion_fmri.masks import MaskSource, columns, nonzero
 from laion_fmri.nifti import Grid
+from laion_fmri.stimuli.by_trial import (
+    TrialCaptions,
+    TrialEmbeddings,
+    TrialImages,
+    TrialNames,
+    TrialSegmentations,
+)
+from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.subject_files import RoiQuery, SubjectFiles
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from laion_fmri.stimuli.by_trial import (
-        TrialCaptions,
-        TrialEmbeddings,
-        TrialImages,
-        TrialNames,
-        TrialSegmentations,
-    )
-    from laion_fmri.stimuli.hub import Stimuli
 
 T = TypeVar("T")
 
@@ -444,41 +444,29 @@ class Subject:
     @property
     def images(self) -> TrialImages:
         """The images shown, by global trial index."""
-        from laion_fmri.stimuli.by_trial import TrialImages
-
         return TrialImages(self._stimuli, self._trial_names)
 
     @property
     def embeddings(self) -> TrialEmbeddings:
         """Embeddings of the images shown, by global trial index."""
-        from laion_fmri.stimuli.by_trial import TrialEmbeddings
-
         return TrialEmbeddings(self._stimuli, self._trial_names)
 
     @property
     def segmentations(self) -> TrialSegmentations:
         """Object masks of the images shown, by global trial index."""
-        from laion_fmri.stimuli.by_trial import TrialSegmentations
-
         return TrialSegmentations(self._stimuli, self._trial_names)
 
     @property
     def captions(self) -> TrialCaptions:
         """Captions of the images shown, by global trial index."""
-        from laion_fmri.stimuli.by_trial import TrialCaptions
-
         return TrialCaptions(self._stimuli, self._trial_names)
 
     @cached_property
     def _stimuli(self) -> Stimuli:
-        from laion_fmri.stimuli.hub import Stimuli
-
         return Stimuli(self.data_dir)
 
     @cached_property
     def _trial_names(self) -> TrialNames:
-        from laion_fmri.stimuli.by_trial import TrialNames
-
         return TrialNames(self)
 
     def has_stimuli(self) -> bool:

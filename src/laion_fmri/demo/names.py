@@ -5,18 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from laion_fmri.demo.profiles import PARTICIPANT_CODES, Profile, rng_for
+from laion_fmri.layout import OOD_TYPES
 
-OOD_TYPES = (
-    "cropped",
-    "gabor",
-    "gaudy",
-    "illusion-classic",
-    "illusion-natural",
-    "relations",
-    "selfmade",
-    "shape",
-    "unusual",
-)
 TRANSPARENT_OOD_TYPES = ("cropped", "illusion-classic", "shape")
 """Types stored as RGBA PNG; the others are JPEG."""
 

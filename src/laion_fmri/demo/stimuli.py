@@ -12,30 +12,12 @@ from laion_fmri.demo import captions, drawing, files
 from laion_fmri.demo.content import Picture, embed
 from laion_fmri.demo.profiles import rng_for
 from laion_fmri.demo.scenes import SIZE
+from laion_fmri.stimuli import captions as captions_table
+from laion_fmri.stimuli import metadata, segmentations
 
-METADATA_COLUMNS = ("image_name", "dataset", "participant", "unique_or_shared", "n_reps")
-CAPTION_COLUMNS = (
-    "image_name",
-    "caption_idx",
-    "source",
-    "caption",
-    "origin_collection",
-    "participant_id",
-    "ai_model",
-)
-SEGMENTATION_COLUMNS = (
-    "mask_row",
-    "image_name",
-    "noun",
-    "instance_id",
-    "score",
-    "box_x0",
-    "box_y0",
-    "box_x1",
-    "box_y1",
-    "localized",
-    "mask_file",
-)
+METADATA_COLUMNS = metadata.COLUMNS
+CAPTION_COLUMNS = captions_table.COLUMNS
+SEGMENTATION_COLUMNS = (*segmentations.COLUMNS, "mask_file")
 
 
 def write_images(root: Path, pictures: Sequence[Picture]) -> None:

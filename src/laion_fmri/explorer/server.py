@@ -14,6 +14,7 @@ from laion_fmri.explorer.app import TITLE, create_app
 from laion_fmri.explorer.data import ExplorerData
 
 ADDRESS = "127.0.0.1"
+_WARM_UP = 5.0  # seconds: with a head start the first page shows its brain at once
 
 
 def explore(demo: bool = False, port: int = 5006, open_browser: bool = True) -> None:
@@ -35,7 +36,9 @@ def explore(demo: bool = False, port: int = 5006, open_browser: bool = True) -> 
     settings = demo_settings() if demo else load_settings()
     port = require_free_port(port)
     data = ExplorerData(settings)
-    threading.Thread(target=warm_up, args=(data,), name="warm-up", daemon=True).start()
+    warming = threading.Thread(target=warm_up, args=(data,), name="warm-up", daemon=True)
+    warming.start()
+    warming.join(_WARM_UP)
     print(f"The explorer is at http://{ADDRESS}:{port}/ (Ctrl-C stops it).", flush=True)
     pn.serve(
         {"/": lambda: create_app(data)},

@@ -6,22 +6,10 @@ import re
 from collections.abc import Iterable
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.layout import OOD_TYPES
 from laion_fmri.splits.split import Split, SplitVariant
 
 OOD = "ood"
-OOD_TYPES = (
-    "cropped",
-    "gabor",
-    "gaudy",
-    "illusion-classic",
-    "illusion-natural",
-    "relations",
-    "selfmade",
-    "shape",
-    "unusual",
-)
-"""Kinds of out-of-distribution images, in the order they are listed everywhere."""
-
 RANDOM_SPLITS = tuple(f"random_{seed}" for seed in range(5))
 COMPUTED_SPLITS = (*RANDOM_SPLITS, OOD)
 """Splits that need no published file."""
