@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _STYLE = """<style>
 h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; }
 .muted { color: color-mix(in srgb, currentColor 68%, transparent); }
-.captions { font-size: 13px; line-height: 1.45; max-height: 170px;
+.captions { font-size: 13px; line-height: 1.45; max-height: 340px;
   overflow: auto; overflow-wrap: anywhere; }
 .captions ol { margin: 0; padding-left: 22px; }
 .captions li { padding-left: 2px; margin-bottom: 3px; }
