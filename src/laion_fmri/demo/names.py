@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from laion_fmri.demo.profiles import PARTICIPANT_CODES, Profile, rng_for
 from laion_fmri.layout import OOD_TYPES
 
-TRANSPARENT_OOD_TYPES = ("cropped", "illusion-classic", "shape")
-"""Types stored as RGBA PNG; the others are JPEG."""
-
 SHARED = "shared"
 """Value of the `participant` column for images that everyone saw."""
 
@@ -49,11 +46,6 @@ class ImageRecord:
     def is_ood(self) -> bool:
         """Whether it is out of distribution."""
         return self.dataset == "OOD"
-
-    @property
-    def is_transparent(self) -> bool:
-        """Whether it is an RGBA PNG."""
-        return self.name.endswith(".png")
 
 
 _OOD_NAMES = {

@@ -12,8 +12,8 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from laion_fmri import discovery, layout
-from laion_fmri._errors import DataDirNotSetError, LaionFmriError
+from laion_fmri import layout
+from laion_fmri._errors import DataDirNotSetError
 from laion_fmri.bucket import Bucket, open_bucket
 from laion_fmri.config import Settings, load_settings
 from laion_fmri.stimuli.hub import Stimuli
@@ -58,14 +58,6 @@ class ExplorerData:
             return local_subjects(self.data_dir)
         except DataDirNotSetError:
             return []
-
-    def all_subjects(self) -> list[str]:
-        """Local subjects and, while it answers, those of the bucket."""
-        try:
-            listed = discovery.get_subjects(self.bucket())
-        except LaionFmriError:
-            listed = []
-        return sorted({*self.local_subjects(), *listed})
 
     def subject(self, name: str) -> Subject:
         """A handle on a local subject; another one when the stimuli on disk change."""

@@ -51,6 +51,11 @@ class Tab(Viewer):
         """A way to do slow work for this tab; `busy` is what shows that it runs."""
         return Latest(busy, self._gate)
 
+    def put_in_place(self, contents: Viewable) -> None:
+        """Show `contents` instead of what stood in the layout until the first answer."""
+        if contents not in self.layout:
+            self.layout[:] = [contents]
+
     def open(self) -> None:
         """Show the tab, building it the first time."""
         if self._built:

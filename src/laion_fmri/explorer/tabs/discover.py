@@ -130,7 +130,7 @@ class DiscoverTab(Tab):
             self.held_out.object = _paragraph(session_matrix.held_out_text(catalog))
             self.rois.object = roi_matrix.roi_matrix_html(catalog)
             self.stimuli.object = stimulus_table.stimulus_table_html(catalog.stimuli)
-            self._put_in_place()
+            self.put_in_place(self.page)
 
     def _show_cards(self, catalog: Catalog) -> None:
         entries = {entry.name: entry for entry in catalog.subjects}
@@ -143,15 +143,7 @@ class DiscoverTab(Tab):
     def _say_failed(self, text: str) -> None:
         self.messages[:] = [notice(text, "warning")]
         self.again.label = "Try again"
-        self._put_in_place()
-
-    def _put_in_place(self) -> None:
-        """Show the contents; the first time only once they are what they should be.
-
-        A browser that is still putting a view together misses what changes meanwhile.
-        """
-        if self.page not in self.layout:
-            self.layout[:] = [self.page]
+        self.put_in_place(self.page)
 
     def _go_to_download(self, subject: str) -> None:
         self.state.param.update(subject=subject, tab="Download")

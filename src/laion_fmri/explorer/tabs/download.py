@@ -178,7 +178,7 @@ class DownloadTab(Tab):
                 )
                 self.messages[:] = [notice(short, "warning")]
             self._allow()
-            self._put_in_place()
+            self.put_in_place(self.contents)
 
     def _allow(self) -> None:
         """Offer the download, or the licence where it is still to be accepted."""
@@ -195,15 +195,7 @@ class DownloadTab(Tab):
     def _say(self, text: str, severity: Severity = "info") -> None:
         self.plan.visible = False
         self.messages[:] = [notice(text, severity)]
-        self._put_in_place()
-
-    def _put_in_place(self) -> None:
-        """Show the contents; the first time only once they are what they should be.
-
-        A browser that is still putting a view together misses what changes meanwhile.
-        """
-        if self.contents not in self.layout:
-            self.layout[:] = [self.contents]
+        self.put_in_place(self.contents)
 
     # --- fetching ---------------------------------------------------------------------
 
