@@ -13,6 +13,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.surfaces import (
     Surface,
+    read_sphere,
     read_surface,
     read_underlay,
     require_same_vertices,
@@ -99,3 +100,32 @@ def test_a_mesh_without_volume_information_is_refused(recon):
 def test_values_of_another_recon_are_refused():
     with pytest.raises(InconsistentDataError, match="3 values but the surface 4 vertices"):
         require_same_vertices(Surface(POINTS, TRIANGLES), np.zeros(3), "sulc")
+
+
+OCTAHEDRON = np.array(
+    [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=np.float32
+)
+OCTAHEDRON_TRIANGLES = np.array([[i, j, k] for i in (0, 1) for j in (2, 3) for k in (4, 5)])
+
+
+def test_a_sphere_stays_around_the_origin(tmp_path):
+    info = volume_info(CONFORMED, (256, 256, 256))
+    path = tmp_path / "lh.sphere.reg"
+    write_geometry(path, OCTAHEDRON * 100, OCTAHEDRON_TRIANGLES, volume_info=info)
+    sphere = read_sphere(path)
+    np.testing.assert_allclose(sphere.points, OCTAHEDRON * 100)
+    np.testing.assert_array_equal(sphere.triangles, OCTAHEDRON_TRIANGLES)
+
+
+@pytest.mark.parametrize(
+    ("points", "triangles", "problem"),
+    [
+        (OCTAHEDRON + 0.2, OCTAHEDRON_TRIANGLES, "no sphere"),
+        (OCTAHEDRON, OCTAHEDRON_TRIANGLES[:3], "belongs to no triangle"),
+        (OCTAHEDRON, OCTAHEDRON_TRIANGLES + 1, "no vertex"),
+    ],
+)
+def test_what_is_no_sphere_is_refused(tmp_path, points, triangles, problem):
+    write_geometry(tmp_path / "lh.sphere.reg", points, triangles)
+    with pytest.raises(DamagedFileError, match=problem):
+        read_sphere(tmp_path / "lh.sphere.reg")

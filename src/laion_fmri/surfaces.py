@@ -26,7 +26,9 @@ from laion_fmri.nifti import translated_errors
 
 SURFACE_KINDS = ("inflated", "white", "pial", "sphere")
 UNDERLAY_KINDS = ("sulc", "curv")
-_PREFIX = {"L": "lh", "R": "rh"}
+_ROUNDNESS = 0.01  # by which the radii of a sphere may differ
+HEMISPHERE_PREFIXES = {"L": "lh", "R": "rh"}
+"""FreeSurfer's names of the hemispheres, which its files begin with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +56,9 @@ def surface_path(freesurfer_dir: Path, hemi: str, what: str) -> Path:
     DataNotDownloadedError
         When the file is not local.
     """
-    if hemi not in _PREFIX:
+    if hemi not in HEMISPHERE_PREFIXES:
         raise UnknownNameError("hemisphere", hemi, HEMISPHERES)
-    path = freesurfer_dir / "surf" / f"{_PREFIX[hemi]}.{what}"
+    path = freesurfer_dir / "surf" / f"{HEMISPHERE_PREFIXES[hemi]}.{what}"
     if not path.exists():
         raise DataNotDownloadedError(
             f"{path.name} is not in {path.parent}. "
@@ -90,6 +92,34 @@ def read_surface(freesurfer_dir: Path, hemi: str, kind: str = "inflated") -> Sur
     to_scanner = tkregister_to_scanner(header, path)
     placed = points @ to_scanner[:3, :3].T + to_scanner[:3, 3]
     return Surface(placed.astype(np.float32), triangles.astype(np.int32))
+
+
+def read_sphere(path: Path) -> Surface:
+    """Read a sphere, such as ``lh.sphere.reg``, as it is: centred on the origin.
+
+    A sphere says which vertex lies where on the cortical sheet, not where in the head, so
+    its vertices are not moved to the T1w space.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is truncated, or is no sphere around the origin.
+    """
+    from nibabel.freesurfer import read_geometry
+
+    with translated_errors(path):
+        points, triangles = read_geometry(path)
+    radii = np.linalg.norm(points, axis=1)
+    if not len(radii) or not radii.max() < radii.min() * (1 + _ROUNDNESS):
+        raise DamagedFileError(path, "it is no sphere around the origin")
+    used = np.zeros(len(points), dtype=bool)
+    try:
+        used[triangles] = True
+    except IndexError as error:
+        raise DamagedFileError(path, "a triangle has a corner that is no vertex") from error
+    if not used.all():
+        raise DamagedFileError(path, "a vertex belongs to no triangle")
+    return Surface(points.astype(np.float32), triangles.astype(np.int32))
 
 
 def read_underlay(freesurfer_dir: Path, hemi: str, kind: str = "sulc") -> NDArray[np.float32]:
