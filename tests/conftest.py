@@ -7,9 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from s3_endpoint import S3Endpoint
+
+    from laion_fmri.bucket.s3 import S3Bucket
 
 _PATIENCE_SECONDS = 120
 
@@ -48,6 +54,23 @@ def tiny_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = folder.parent  # each worker has its own folder below the run's
     with _only_one(run / "tiny.lock"):
         return write_demo(run / "tiny", profile="tiny").path
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[S3Endpoint]:
+    """A real S3 endpoint on this machine; a test makes the buckets it wants on it."""
+    from s3_endpoint import serve_s3
+
+    with serve_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_endpoint: S3Endpoint, tiny_bucket: Path) -> S3Bucket:
+    """The ``tiny`` demo dataset as a public S3 bucket: read only."""
+    bucket = s3_endpoint.make_bucket("laion-fmri")
+    s3_endpoint.put_folder(bucket.name, tiny_bucket)
+    return bucket
 
 
 @pytest.fixture(autouse=True)

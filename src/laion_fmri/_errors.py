@@ -9,6 +9,10 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from laion_fmri.transfer.report import TransferReport
 
 _MANY = 500  # names beyond which every one of them cannot be compared in full
 
@@ -130,6 +134,20 @@ class BucketUnreachableError(BucketError, ConnectionError):
     """The bucket does not answer, or does not exist."""
 
 
+class TemporaryBucketError(BucketUnreachableError):
+    """The bucket did not answer this time: a timeout, a broken connection, too many requests.
+
+    Attributes
+    ----------
+    retry_after : float or None
+        Seconds the server asks to wait before the next try.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class AccessDeniedError(BucketError, PermissionError):
     """The bucket refuses this object (held-out sessions, for one)."""
 
@@ -142,8 +160,34 @@ class ObjectChangedError(BucketError):
     """An object is no longer the one that was planned."""
 
 
+class AccessServiceError(LaionFmriError, OSError):
+    """The access service cannot be reached, or refuses for a reason of its own."""
+
+
+class TermsOutdatedError(AccessServiceError):
+    """The terms of the data use agreement have changed and must be accepted anew."""
+
+
+class AccessRevokedError(AccessServiceError):
+    """The access to the stimulus images was withdrawn."""
+
+
+class AccessNotFoundError(AccessServiceError):
+    """No data use agreement has been accepted here, or its request id is not known."""
+
+
 class TransferError(LaionFmriError, OSError):
-    """One or more files could not be fetched; the message lists them."""
+    """One or more files could not be fetched; the message lists them.
+
+    Attributes
+    ----------
+    report : TransferReport or None
+        What was fetched nevertheless; None when nothing was tried.
+    """
+
+    def __init__(self, message: str, report: TransferReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class MissingDependencyError(LaionFmriError, ImportError):

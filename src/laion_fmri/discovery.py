@@ -15,11 +15,12 @@ from laion_fmri import layout
 from laion_fmri._errors import SubjectNotFoundError, UnsafeKeyError
 from laion_fmri.bucket import Bucket, BucketObject, Folder, open_bucket
 from laion_fmri.config import load_settings
-from laion_fmri.rois import RoiIndex
-from laion_fmri.transfer.plan import plan_file
+from laion_fmri.transfer.plan import FileStatus, LocalFiles
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from laion_fmri.rois import RoiIndex
 
 T = TypeVar("T")
 
@@ -105,6 +106,8 @@ def get_rois(subject: str, category: str | None = None, bucket: Bucket | None = 
 
 def get_roi_index(subject: str, bucket: Bucket | None = None) -> RoiIndex:
     """The ROIs of a subject in the bucket by category."""
+    from laion_fmri.rois import RoiIndex  # brings numpy, which a download does without
+
     bucket = bucket or open_bucket()
     name = require_subject(subject, bucket)
     objects = list_objects(f"{layout.ROIS_TREE}/{name}/", bucket)
@@ -157,7 +160,8 @@ def list_files(
     table = pd.DataFrame({"key": [o.key for o in objects], "size": [o.size for o in objects]})
     data_dir = data_dir or load_settings().data_dir
     if data_dir is not None:
-        statuses = [_status(o, data_dir) for o in objects]
+        local_files = LocalFiles(data_dir, bucket)
+        statuses = [_status(o, local_files) for o in objects]
         table["status"] = pd.Series(statuses, index=table.index, dtype=object)
     table["held_out"] = [layout.is_held_out(o.key) for o in objects]
     entities = [layout.parse_entities(o.key) for o in objects]
@@ -166,9 +170,44 @@ def list_files(
     )
 
 
-def _status(found: BucketObject, data_dir: Path) -> str | None:
+def summarize(
+    subject: str, bucket: Bucket | None = None, data_dir: Path | None = None
+) -> pd.DataFrame:
+    """What a subject has in the bucket, tree by tree, and how much of it is local.
+
+    Parameters
+    ----------
+    subject : str
+    bucket : Bucket, optional
+    data_dir : Path, optional
+        The configured one by default.
+
+    Returns
+    -------
+    DataFrame
+        Columns tree (betas, ROIs, anatomical, FreeSurfer, localizers, raw, diffusion),
+        n_files, n_bytes, n_local and local_bytes (whole files). Sessions that are held out are not
+        counted.
+
+    Raises
+    ------
+    SubjectNotFoundError
+    """
+    table = list_files(subject, bucket, data_dir)
+    table = table[~table["held_out"]]
+    table = table.assign(tree=[layout.tree_of(key) for key in table["key"]])
+    here = table[table["status"] == FileStatus.HERE] if "status" in table else table[:0]
+    by_tree, local = table.groupby("tree")["size"], here.groupby("tree")["size"]
+    found = by_tree.agg(n_files="count", n_bytes="sum")
+    found["n_local"] = local.count()
+    found["local_bytes"] = local.sum()
+    order = [tree for tree in layout.TREES if tree in found.index]
+    return found.loc[order].fillna(0).astype("int64").reset_index()
+
+
+def _status(found: BucketObject, local_files: LocalFiles) -> str | None:
     try:
-        return str(plan_file(found, data_dir).status)
+        return str(local_files.compare(found).status)
     except UnsafeKeyError:
         return None
 

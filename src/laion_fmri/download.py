@@ -5,76 +5,30 @@ from __future__ import annotations
 import numbers
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 
 from laion_fmri import access, discovery, layout
 from laion_fmri._errors import (
+    AccessDeniedError,
     InvalidArgumentError,
     NoMatchingDataError,
     TransferError,
     UnknownNameError,
 )
 from laion_fmri.bucket import Bucket, BucketObject, open_bucket
-from laion_fmri.config import DEFAULT_ACCESS_URL, Settings, load_settings
+from laion_fmri.config import Settings, load_settings
+from laion_fmri.progress import shown_progress
 from laion_fmri.selection import Selection, clean_filters, select
 from laion_fmri.transfer import engine
-from laion_fmri.transfer.engine import EventKind, TransferEvent
-from laion_fmri.transfer.plan import PlannedFile, TransferPlan, format_bytes, make_plan
+from laion_fmri.transfer.digests import with_digests_compared
+from laion_fmri.transfer.events import Tell
+from laion_fmri.transfer.plan import TransferPlan, make_plan
+from laion_fmri.transfer.report import TransferReport
 
 ALL_SUBJECTS = "all"
 MAX_JOBS = 32
 Filter = str | Iterable[str] | None
-
-_AGREEMENT = (
-    "The stimulus images are under a data use agreement, to be asked for at "
-    f"{DEFAULT_ACCESS_URL}/request."
-)
-
-
-@dataclass
-class TransferReport:
-    """What a download did; prints as a few lines.
-
-    Attributes
-    ----------
-    plan : TransferPlan
-    fetched : list of PlannedFile
-    denied, failed : dict of PlannedFile to str
-        With the reason.
-    cancelled : list of PlannedFile
-    """
-
-    plan: TransferPlan
-    fetched: list[PlannedFile] = field(default_factory=list)
-    denied: dict[PlannedFile, str] = field(default_factory=dict)
-    failed: dict[PlannedFile, str] = field(default_factory=dict)
-    cancelled: list[PlannedFile] = field(default_factory=list)
-
-    def add(self, event: TransferEvent) -> None:
-        """Take note of an event."""
-        if event.kind is EventKind.FETCHED:
-            self.fetched.append(event.file)
-        elif event.kind is EventKind.CANCELLED:
-            self.cancelled.append(event.file)
-        elif event.kind is EventKind.DENIED:
-            gated = f" {_AGREEMENT}" if event.file.key in layout.GATED_KEYS else ""
-            self.denied[event.file] = event.message + gated
-        elif event.kind is EventKind.FAILED:
-            self.failed[event.file] = event.message
-
-    def __str__(self) -> str:
-        here = len(self.plan.files) - len(self.plan.to_fetch)
-        moved = sum(f.size - f.bytes_here for f in self.fetched)
-        lines = [f"{len(self.fetched)} fetched ({format_bytes(moved)}), {here} already here"]
-        for name, files in (("denied", self.denied), ("failed", self.failed)):
-            if files:
-                lines[0] += f", {len(files)} {name}"
-                lines += [f"  {name}: {reason}" for reason in files.values()]
-        if self.cancelled:
-            lines[0] += f", {len(self.cancelled)} not finished"
-        return "\n".join(lines)
 
 
 def plan_download(
@@ -95,27 +49,12 @@ def plan_download(
     SubjectNotFoundError, NoMatchingDataError, DataDirNotSetError, BucketUnreachableError
     """
     settings = settings or load_settings()
-    data_dir = settings.require_data_dir()
     bucket = bucket or open_bucket(settings)
-    objects = list(_dataset_level(bucket))
-    cleaned = clean_filters(**filters)
-    selected: list[BucketObject] = []
-    nothing: NoMatchingDataError | None = None
-    for name in _subjects_meant(subject, bucket):
-        selection = Selection(name, cleaned, include_anatomical, include_freesurfer, include_raw)
-        listed = [o for p in selection.prefixes() for o in discovery.list_objects(p, bucket)]
-        try:
-            selected += select(listed, selection)
-        except NoMatchingDataError as error:
-            if subject != ALL_SUBJECTS:  # of all subjects, some are not there in full yet
-                raise
-            nothing = error
-    if nothing is not None and not selected:
-        raise nothing
-    objects += selected
-    if include_stimuli:
-        objects += _named(bucket, _STIMULUS_FILES)
-    return make_plan(objects, data_dir)
+    template = Selection(
+        "", clean_filters(**filters), include_anatomical, include_freesurfer, include_raw
+    )
+    plan = _plan_subjects(subject, template, settings, bucket)
+    return plan + plan_stimuli(settings, bucket) if include_stimuli else plan
 
 
 def download(
@@ -200,68 +139,164 @@ def download(
         echo=echo,
         part=part,
     )
-    if dry_run:
-        return plan
-    return fetch(plan, bucket, n_jobs=n_jobs, progress=progress, accept_license=accept_license)
+    if not dry_run and include_stimuli:
+        _require_agreement(plan)
+    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
 
 
-def download_stimuli(**options: object) -> TransferReport:
-    """Fetch the stimulus images and their metadata from a bucket that serves them.
+def download_raw(
+    subject: str | Iterable[str],
+    ses: Filter = None,
+    task: Filter = None,
+    run: Filter = None,
+    echo: Filter = None,
+    part: Filter = None,
+    suffix: Filter = None,
+    extension: Filter = None,
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    accept_license: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
+    """Fetch a subject's raw BIDS data: functional, fieldmaps, anatomy, diffusion.
 
-    The public bucket does not: its images are under a data use agreement. A lab's mirror
-    may. Options as in `download_embeddings`.
+    Parameters
+    ----------
+    subject : str or list of str
+    ses, task, run, echo, part, suffix, extension : str or list, optional
+        As in `download`.
+    n_jobs, dry_run, progress, accept_license, data_dir
+        As in `download`.
 
     Raises
     ------
-    NoMatchingDataError, TransferError
-        When the bucket does not have them or denies them; the message says where to ask.
+    LicenseNotAcceptedError, SubjectNotFoundError, NoMatchingDataError, TransferError
     """
-    return _download_keys(_STIMULUS_FILES, options)
+    settings = load_settings(data_dir=data_dir)
+    bucket = open_bucket(settings)
+    filters: dict[str, Filter] = {"ses": ses, "task": task, "run": run, "echo": echo}
+    filters |= {"part": part, "suffix": suffix, "extension": extension}
+    template = Selection("", clean_filters(**filters), include_raw=True, include_derivatives=False)
+    plan = _plan_subjects(subject, template, settings, bucket)
+    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
 
 
-def download_embeddings(models: Filter = None, **options: object) -> TransferReport:
+def download_stimuli(
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
+    """Fetch the stimulus images and their metadata, which are under a data use agreement.
+
+    A lab's mirror that serves the images is asked first. Otherwise they come from the access
+    service: with the request id that `request_stimulus_access` or `login` left behind, or, in
+    a terminal, after its form is filled in. When the local files match the service's manifest,
+    nothing else is asked.
+
+    Parameters
+    ----------
+    n_jobs, dry_run, progress, data_dir
+        As in `download`.
+
+    Raises
+    ------
+    AccessNotFoundError
+        When no agreement has been accepted.
+    AccessRevokedError, TermsOutdatedError, AccessServiceError
+    TransferError
+    """
+    settings = load_settings(data_dir=data_dir)
+    plan = plan_stimuli(settings, open_bucket(settings))
+    if dry_run:
+        return plan
+    _require_agreement(plan)
+    return _moved(plan, n_jobs, progress)
+
+
+def download_embeddings(
+    models: Filter = None,
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    accept_license: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
     """Fetch embeddings, of all models or of those named.
 
     Parameters
     ----------
     models : str or list of str, optional
-    **options
-        ``n_jobs``, ``progress``, ``accept_license``, ``data_dir`` as in `download`.
+    n_jobs, dry_run, progress, accept_license, data_dir
+        As in `download`.
 
     Raises
     ------
     UnknownNameError
         When a model is not known.
+    LicenseNotAcceptedError, NoMatchingDataError, TransferError
     """
     wanted = layout.as_list(models)
     for model in wanted or ():
         if model not in layout.EMBEDDING_MODELS:
             raise UnknownNameError("embedding model", model, layout.EMBEDDING_MODELS)
-    return _download_keys(
-        [layout.embeddings(m) for m in wanted or layout.EMBEDDING_MODELS], options
-    )
+    keys = [layout.embeddings(m) for m in wanted or layout.EMBEDDING_MODELS]
+    return _download_keys(keys, data_dir, n_jobs, dry_run, progress, accept_license)
 
 
-def download_segmentations(**options: object) -> TransferReport:
+def download_segmentations(
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    accept_license: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
     """Fetch the object masks of the shared images and their metadata.
 
-    Options as in `download_embeddings`.
+    Parameters and errors as in `download_embeddings`.
     """
-    return _download_keys([layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA], options)
+    keys = [layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA]
+    return _download_keys(keys, data_dir, n_jobs, dry_run, progress, accept_license)
 
 
-def download_captions(**options: object) -> TransferReport:
-    """Fetch the captions. Options as in `download_embeddings`."""
-    return _download_keys([layout.CAPTIONS], options)
+def download_captions(
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    accept_license: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
+    """Fetch the captions. Parameters and errors as in `download_embeddings`."""
+    return _download_keys([layout.CAPTIONS], data_dir, n_jobs, dry_run, progress, accept_license)
+
+
+def plan_stimuli(settings: Settings, bucket: Bucket) -> TransferPlan:
+    """What `download_stimuli` would fetch, and from where.
+
+    Raises
+    ------
+    AccessServiceError
+        When neither the bucket serves the images nor the access service answers.
+    """
+    data_dir = settings.require_data_dir()
+    if _serves_images(bucket):
+        return make_plan(_named(bucket, _STIMULUS_FILES), data_dir, bucket)
+    service = access.stimulus_source(settings)
+    return with_digests_compared(make_plan(service.objects(), data_dir, service))
 
 
 def fetch(
     plan: TransferPlan,
-    bucket: Bucket,
     n_jobs: int = 1,
     progress: bool = True,
     accept_license: bool = False,
-    tell: Callable[[TransferEvent], None] | None = None,
+    tell: Tell | None = None,
 ) -> TransferReport:
     """Carry out a plan and report; `tell` is called with every event.
 
@@ -274,17 +309,7 @@ def fetch(
     if accept_license:
         access.accept_license(plan.data_dir)
     access.require_license(plan.data_dir)
-    report = TransferReport(plan)
-    with _progress_bar(plan, progress) as bar:
-        for event in engine.run(plan, bucket, n_jobs=checked_jobs(n_jobs)):
-            report.add(event)
-            bar.update(event.n_bytes)
-            if tell is not None:
-                tell(event)
-    if report.failed or report.denied:
-        discovery.refresh()  # the bucket may no longer be as it was listed
-        raise TransferError(str(report))
-    return report
+    return _moved(plan, n_jobs, progress, tell)
 
 
 def checked_jobs(n_jobs: object) -> int:
@@ -306,6 +331,34 @@ def checked_jobs(n_jobs: object) -> int:
 _STIMULUS_FILES = (layout.STIMULI_METADATA, layout.STIMULI_IMAGES)
 
 
+def _plan_subjects(
+    subject: str | Iterable[str], template: Selection, settings: Settings, bucket: Bucket
+) -> TransferPlan:
+    """What a request means of every subject it names, and the files about the dataset."""
+    data_dir = settings.require_data_dir()
+    objects, selected = list(_dataset_level(bucket)), []
+    nothing: NoMatchingDataError | None = None
+    for name in _subjects_meant(subject, bucket):
+        selection = replace(template, subject=name)
+        listed = [o for p in selection.prefixes() for o in discovery.list_objects(p, bucket)]
+        try:
+            selected += select(listed, selection)
+        except NoMatchingDataError as error:
+            if subject != ALL_SUBJECTS:  # of all subjects, some are not there in full yet
+                raise
+            nothing = error
+    if nothing is not None and not selected:
+        raise nothing
+    return make_plan(objects + selected, data_dir, bucket)
+
+
+def _require_agreement(plan: TransferPlan) -> None:
+    """Have the data use agreement accepted before files under it are fetched."""
+    for source in {id(f.source): f.source for f in plan.to_fetch}.values():
+        if isinstance(source, access.AccessFiles):
+            access.require_access(source)
+
+
 def _subjects_meant(subject: str | Iterable[str], bucket: Bucket) -> list[str]:
     if subject == ALL_SUBJECTS:
         return discovery.get_subjects(bucket)
@@ -325,25 +378,55 @@ def _named(bucket: Bucket, keys: Iterable[str]) -> list[BucketObject]:
     listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
     absent = [key for key in keys if key not in listed]
     if absent:
-        gated = f" {_AGREEMENT}" if layout.GATED_KEYS.intersection(absent) else ""
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.{gated}")
+        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
     return [listed[key] for key in keys]
 
 
-def _download_keys(keys: Iterable[str], options: dict[str, object]) -> TransferReport:
-    settings = load_settings(data_dir=options.pop("data_dir", None))  # type: ignore[arg-type]
+def _serves_images(bucket: Bucket) -> bool:
+    """Whether the bucket is a mirror that has the images and gives them."""
+    listed = {o.key for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
+    if not listed.issuperset(_STIMULUS_FILES):
+        return False
+    try:
+        with bucket.open(layout.STIMULI_IMAGES, 0, 1):
+            return True
+    except AccessDeniedError:
+        return False
+
+
+def _download_keys(
+    keys: Iterable[str],
+    data_dir: str | os.PathLike[str] | None,
+    n_jobs: int,
+    dry_run: bool,
+    progress: bool,
+    accept_license: bool,
+) -> TransferReport | TransferPlan:
+    settings = load_settings(data_dir=data_dir)
     bucket = open_bucket(settings)
-    plan = make_plan(_named(bucket, keys), Path(settings.require_data_dir()))
-    return fetch(plan, bucket, **options)  # type: ignore[arg-type]
+    plan = make_plan(_named(bucket, keys), settings.require_data_dir(), bucket)
+    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
 
 
-def _progress_bar(plan: TransferPlan, shown: bool):
-    from tqdm.auto import tqdm
+def _carry_out(
+    plan: TransferPlan, n_jobs: int, dry_run: bool, progress: bool, accept_license: bool
+) -> TransferReport | TransferPlan:
+    if dry_run:
+        return plan
+    return fetch(plan, n_jobs=n_jobs, progress=progress, accept_license=accept_license)
 
-    return tqdm(
-        total=plan.bytes_to_fetch,
-        unit="B",
-        unit_scale=True,
-        desc=f"{len(plan.to_fetch)} files",
-        disable=not shown or not plan.to_fetch,
-    )
+
+def _moved(
+    plan: TransferPlan, n_jobs: int, progress: bool, tell: Tell | None = None
+) -> TransferReport:
+    report, jobs = TransferReport(plan), checked_jobs(n_jobs)
+    with shown_progress(plan, progress) as show:
+        for event in engine.run(plan, n_jobs=jobs):
+            report.add(event)
+            show(event)
+            if tell is not None:
+                tell(event)
+    if not report.is_complete:
+        discovery.refresh()  # the bucket may no longer be as it was listed
+        raise TransferError(str(report), report)
+    return report

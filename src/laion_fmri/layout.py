@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +29,20 @@ LOCALIZERS_TREE = "derivatives/localizers"
 STIMULI_TREE = "stimuli"
 SPLITS_TREE = "splits"
 DERIVATIVE_TREES = (BETAS_TREE, ROIS_TREE, ANATOMICAL_TREE, FREESURFER_TREE, LOCALIZERS_TREE)
+
+TREES = {
+    "betas": BETAS_TREE,
+    "ROIs": ROIS_TREE,
+    "anatomical": ANATOMICAL_TREE,
+    "FreeSurfer": FREESURFER_TREE,
+    "localizers": LOCALIZERS_TREE,
+    "raw": "",
+    "diffusion": "",
+    "stimuli": STIMULI_TREE,
+    "splits": SPLITS_TREE,
+    "dataset": "",
+}
+"""What people call the parts of the bucket, and where those that are one folder are."""
 
 DATASET_FILES = ("dataset_description.json", "participants.tsv", "participants.json", "README")
 """Objects at the top of the bucket that describe the dataset; always fetched."""
@@ -81,6 +96,7 @@ AVERAGES = "averages"
 SUBJECT_NOISE_CEILINGS = ("Noiseceiling4rep", "Noiseceiling12rep", "NoiseceilingAllrep")
 
 _ENTITY = re.compile(r"^([a-z]+)-(.*)$", re.IGNORECASE)
+_ENTITIES = re.compile(r"(?<![^_])([a-zA-Z]+)-([^_]*)")
 _LABEL = re.compile(r"(?<=_)label-([^_.]+)")
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
 _SESSION = re.compile(r"ses-[A-Za-z0-9]+")
@@ -168,9 +184,9 @@ class Entities:
 
 def split_extension(name: str) -> tuple[str, str]:
     """``("…_statmap", ".nii.gz")``; knows the field's double extensions."""
-    for double in _DOUBLE_EXTENSIONS:
-        if name.endswith(double):
-            return name[: -len(double)], double
+    if name.endswith(_DOUBLE_EXTENSIONS):
+        stem, first, second = name.rsplit(".", 2)
+        return stem, f".{first}.{second}"
     stem, dot, extension = name.rpartition(".")
     return (stem, dot + extension) if stem else (name, "")
 
@@ -181,24 +197,28 @@ def parse_entities(key: str) -> Entities:
     Only the file name speaks for every other entity. A name that is no BIDS name (a
     FreeSurfer file, a README) has no suffix.
     """
-    *folders, name = key.split("/")
-    values: dict[str, str] = {}
-    for folder in folders:
-        match = _ENTITY.match(folder)
-        if match and match[1] in ("sub", "ses"):
-            values[match[1]] = match[2]
+    folder, _, name = key.rpartition("/")
+    values = dict(_entities_of_folders(folder))
     stem, extension = split_extension(name)
-    parts = stem.split("_")
-    in_name = {m[1]: m[2] for p in parts if (m := _ENTITY.match(p))}
-    is_bids = "sub" in in_name or "task" in in_name
-    if is_bids:
-        values.update(in_name)
-    suffix = parts[-1] if is_bids and not _ENTITY.match(parts[-1]) else ""
+    in_name = dict(_ENTITIES.findall(stem))
+    suffix = ""
+    if "sub" in in_name or "task" in in_name:
+        values |= in_name
+        last = stem.rpartition("_")[2]
+        suffix = "" if _ENTITY.match(last) else last
     return Entities(MappingProxyType(values), suffix, extension)
+
+
+@lru_cache(maxsize=4096)
+def _entities_of_folders(folders: str) -> tuple[tuple[str, str], ...]:
+    matches = (_ENTITY.match(folder) for folder in folders.split("/"))
+    return tuple((m[1], m[2]) for m in matches if m and m[1] in ("sub", "ses"))
 
 
 def is_held_out(key: str) -> bool:
     """Whether a key belongs, by folder or name, to a session that is listed but not served."""
+    if not any(session in key for session in HELD_OUT_SESSIONS):
+        return False
     return any(part in HELD_OUT_SESSIONS for name in key.split("/") for part in name.split("_"))
 
 
@@ -213,6 +233,8 @@ def local_name(key: str) -> str:
     >>> local_name("derivatives/rois/sub-01/face/sub-01_label-FFA-1_mask.nii.gz")
     'derivatives/rois/sub-01/face/sub-01_label-FFA1_mask.nii.gz'
     """
+    if "_label-" not in key:
+        return key
     folder, slash, name = key.rpartition("/")
     return folder + slash + _LABEL.sub(lambda m: "label-" + m[1].replace("-", ""), name)
 
@@ -225,7 +247,9 @@ def require_safe(key: str) -> str:
     UnsafeKeyError
         When it is absolute, has an empty, ``.`` or ``..`` part, a backslash or a NUL.
     """
-    has_unsafe_part = any(part in ("", ".", "..") for part in key.split("/"))
+    # Most keys have no part that begins with a dot, which one look tells.
+    is_suspect = "//" in f"/{key}/" or "/." in f"/{key}"
+    has_unsafe_part = is_suspect and any(part in ("", ".", "..") for part in key.split("/"))
     if has_unsafe_part or "\\" in key or "\0" in key:
         raise UnsafeKeyError(
             f"The key {key!r} is not a safe file name and is refused. Check which bucket is set "
@@ -322,6 +346,22 @@ def embedding_model(key: str) -> str | None:
     """The model whose embeddings a key holds, or None."""
     match = re.fullmatch(rf"{STIMULI_TREE}/task-images_desc-([A-Za-z0-9]+)_embeddings\.h5", key)
     return match[1] if match else None
+
+
+def tree_of(key: str) -> str:
+    """What people call the part of the bucket that a key belongs to: one of `TREES`.
+
+    Examples
+    --------
+    >>> tree_of("derivatives/rois/sub-01/face/x"), tree_of("sub-01/ses-01/dwi/x")
+    ('ROIs', 'diffusion')
+    """
+    for name, folder in TREES.items():
+        if folder and key.startswith(f"{folder}/"):
+            return name
+    if key.startswith("sub-"):
+        return "diffusion" if "/dwi/" in key else "raw"
+    return "dataset"
 
 
 def roi_of(key: str) -> tuple[str, str] | None:

@@ -33,6 +33,8 @@ class Selection:
         The whole tree, unfiltered.
     include_raw : bool
         Raw BIDS data, filtered.
+    include_derivatives : bool
+        Betas, ROIs and localizers, filtered.
     """
 
     subject: str
@@ -40,10 +42,13 @@ class Selection:
     include_anatomical: bool = False
     include_freesurfer: bool = False
     include_raw: bool = False
+    include_derivatives: bool = True
 
     def prefixes(self) -> list[str]:
         """The parts of the bucket that must be listed to answer the request."""
-        trees = [layout.BETAS_TREE, layout.ROIS_TREE, layout.LOCALIZERS_TREE]
+        trees = []
+        if self.include_derivatives:
+            trees += [layout.BETAS_TREE, layout.ROIS_TREE, layout.LOCALIZERS_TREE]
         if self.include_anatomical:
             trees.append(layout.ANATOMICAL_TREE)
         if self.include_freesurfer:
@@ -88,8 +93,10 @@ def select(objects: Iterable[BucketObject], selection: Selection) -> list[Bucket
         When nothing is left, when a session is not there, or when another filter has no
         value that any file has (while files do carry the entity).
     """
-    candidates = [(o, layout.parse_entities(o.key)) for o in objects]
-    candidates = [(o, e) for o, e in candidates if not layout.is_held_out(o.key)]
+    served = [o for o in objects if not layout.is_held_out(o.key)]
+    if served and not selection.filters:
+        return served
+    candidates = [(o, layout.parse_entities(o.key)) for o in served]
     filters = _spelled_out(selection.filters, [e for _, e in candidates])
     entities = [e for _, e in candidates]
     _require_sessions(filters.get("ses", ()), entities, selection.subject)

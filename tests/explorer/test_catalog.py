@@ -17,7 +17,7 @@ from laion_fmri.transfer.plan import FileStatus, make_plan
 
 
 def copy(bucket: DirectoryBucket, data_dir, wanted) -> None:
-    for file in make_plan([o for o in bucket.objects() if wanted(o.key)], data_dir).files:
+    for file in make_plan([o for o in bucket.objects() if wanted(o.key)], data_dir, bucket).files:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bucket.root / file.key, file.path)
 

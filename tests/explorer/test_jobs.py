@@ -46,11 +46,11 @@ def queue():
 
 
 def plan_of(bucket, data_dir, keys=KEYS):
-    return make_plan([o for o in bucket.objects() if o.key in keys], data_dir)
+    return make_plan([o for o in bucket.objects() if o.key in keys], data_dir, bucket)
 
 
 def run(queue, bucket, data_dir, **options):
-    job = queue.submit(plan_of(bucket, data_dir), bucket, "everything", **options)
+    job = queue.submit(plan_of(bucket, data_dir), "everything", **options)
     assert job.over.wait(PATIENCE)
     return job.snapshot()
 
@@ -83,14 +83,14 @@ def test_a_second_run_has_nothing_to_do(queue, mirror, data_dir):
 
 def test_progress_is_seen_while_it_happens(queue, mirror, data_dir):
     bucket = ThrottledBucket(mirror)
-    job = queue.submit(plan_of(bucket, data_dir), bucket, "slow")
+    job = queue.submit(plan_of(bucket, data_dir), "slow")
     bucket.allow(4)
     wait_until(lambda: job.snapshot().bytes_done == 4 * STEP)
     now = job.snapshot()
     assert now.state is JobState.RUNNING
     assert queue.is_busy
-    (active,) = now.active
-    assert (active.key, active.bytes_done, active.size) == (KEYS[0], 4 * STEP, SIZE)
+    assert sum(active.bytes_done for active in now.active) == 4 * STEP
+    assert {(active.key, active.size) for active in now.active} == {(key, SIZE) for key in KEYS}
     bucket.open_wide()
     assert job.over.wait(PATIENCE)
     assert job.snapshot().active == ()
@@ -99,31 +99,30 @@ def test_progress_is_seen_while_it_happens(queue, mirror, data_dir):
 
 def test_a_cancelled_job_goes_on_where_it_stopped(queue, mirror, data_dir):
     bucket = ThrottledBucket(mirror)
-    job = queue.submit(plan_of(bucket, data_dir), bucket, "slow")
+    job = queue.submit(plan_of(bucket, data_dir), "slow")
     bucket.allow(4)
     wait_until(lambda: job.snapshot().bytes_done == 4 * STEP)
     queue.cancel(job.number)
     assert job.snapshot().state is JobState.CANCELLING
-    bucket.allow(1)
     assert job.over.wait(PATIENCE)
     stopped = job.snapshot()
     assert stopped.state is JobState.CANCELLED
     assert len(stopped.report.cancelled) == 3
-    (partial,) = (data_dir / "stimuli").iterdir()
-    assert partial.name.endswith(".part")
-    assert partial.stat().st_size == 5 * STEP
+    partials = list((data_dir / "stimuli").iterdir())
+    assert all(partial.name.endswith(".part") for partial in partials)
+    assert sum(partial.stat().st_size for partial in partials) == 4 * STEP
 
     bucket.open_wide()
     resumed = run(queue, bucket, data_dir)
     assert resumed.state is JobState.FINISHED
-    assert resumed.bytes_total == resumed.bytes_done == 3 * SIZE - 5 * STEP
+    assert resumed.bytes_total == resumed.bytes_done == 3 * SIZE - 4 * STEP
     assert_all_here(data_dir, mirror)
 
 
 def test_jobs_run_one_after_another_and_a_waiting_one_can_be_taken_out(queue, mirror, data_dir):
     bucket = ThrottledBucket(mirror)
     plan = plan_of(bucket, data_dir)
-    first, second, third = (queue.submit(plan, bucket, name) for name in "abc")
+    first, second, third = (queue.submit(plan, name) for name in "abc")
     wait_until(lambda: first.snapshot().state is JobState.RUNNING)
     assert second.snapshot().state is third.snapshot().state is JobState.QUEUED
     queue.cancel(second.number)
@@ -139,7 +138,7 @@ def test_what_is_denied_or_missing_is_reported_and_the_rest_is_fetched(queue, mi
     bucket = DirectoryBucket(mirror)
     plan = plan_of(bucket, data_dir)
     (mirror / KEYS[1]).unlink()
-    job = queue.submit(plan, bucket, "some")
+    job = queue.submit(plan, "some")
     assert job.over.wait(PATIENCE)
     report = job.snapshot().report
     assert job.snapshot().state is JobState.FAILED
@@ -204,7 +203,7 @@ def test_a_program_that_ends_leaves_resumable_files(mirror, data_dir):
 
         bucket = ThrottledBucket({str(mirror)!r})
         data_dir = Path({str(data_dir)!r})
-        job = shared_queue(data_dir).submit(make_plan(bucket.objects(), data_dir), bucket, "slow")
+        job = shared_queue(data_dir).submit(make_plan(bucket.objects(), data_dir, bucket), "slow")
 
         def trickle():
             while True:
@@ -220,6 +219,6 @@ def test_a_program_that_ends_leaves_resumable_files(mirror, data_dir):
         check=True,
         timeout=8,
     )
-    (partial,) = (data_dir / "stimuli").iterdir()
-    assert partial.name.endswith(".part")
-    assert 0 < partial.stat().st_size < SIZE
+    partials = list((data_dir / "stimuli").iterdir())
+    assert all(partial.name.endswith(".part") for partial in partials)
+    assert 0 < sum(partial.stat().st_size for partial in partials) < 3 * SIZE

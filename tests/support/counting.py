@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from laion_fmri.bucket import Bucket, BucketObject, ByteStream, Folder
+from laion_fmri.checksums import Checksum
 
 
 class CountingBucket:
@@ -18,6 +19,8 @@ class CountingBucket:
         Bytes read of each key.
     starts : list of (str, int)
         Where each opened object was begun.
+    checksums : dict of str to Checksum
+        Told instead of what `bucket` says.
     before_read : callable of (key, bytes read so far), optional
         Called before every read; what it returns, if anything, is read instead.
     """
@@ -28,6 +31,7 @@ class CountingBucket:
         self.n_bytes: dict[str, int] = {}
         self.starts: list[tuple[str, int]] = []
         self.before_read: Callable[[str, int], bytes | None] | None = None
+        self.checksums: dict[str, Checksum] = {}
         self._lock = threading.Lock()
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
@@ -36,17 +40,26 @@ class CountingBucket:
     def folder(self, prefix: str = "") -> Folder:
         return self.bucket.folder(prefix)
 
+    def head(self, key: str) -> BucketObject:
+        return self.bucket.head(key)
+
+    def checksum(self, found: BucketObject) -> Checksum | None:
+        return self.checksums.get(found.key) or self.bucket.checksum(found)
+
     @contextmanager
-    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[ByteStream]:
+    def open(
+        self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> Iterator[ByteStream]:
         with self._lock:
             self.starts.append((key, start))
-        with self.bucket.open(key, start, etag) as stream:
+        with self.bucket.open(key, start, stop, etag) as stream:
             yield _Counted(self, key, stream)
 
 
 class _Counted:
     def __init__(self, owner: CountingBucket, key: str, stream: ByteStream) -> None:
         self.owner, self.key, self.stream = owner, key, stream
+        self.total, self.close = stream.total, stream.close
 
     def read(self, size: int = -1, /) -> bytes:
         owner = self.owner

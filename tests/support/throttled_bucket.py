@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
+from laion_fmri._errors import TemporaryBucketError
+from laion_fmri.bucket import ByteStream
 from laion_fmri.bucket.directory import DirectoryBucket
 
 STEP = 1000  # bytes
@@ -29,20 +30,30 @@ class ThrottledBucket(DirectoryBucket):
         self._permits.release(1000)
 
     @contextmanager
-    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[BinaryIO]:
-        with super().open(key, start, etag) as file:
-            yield _Throttled(file, self)
+    def open(
+        self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> Iterator[ByteStream]:
+        with super().open(key, start, stop, etag) as stream:
+            yield _Throttled(stream, self)
 
 
 class _Throttled:
-    def __init__(self, file: BinaryIO, bucket: ThrottledBucket) -> None:
-        self._file, self._bucket = file, bucket
+    def __init__(self, stream: ByteStream, bucket: ThrottledBucket) -> None:
+        self._stream, self._bucket = stream, bucket
+        self.total, self._is_closed = stream.total, False
+
+    def close(self) -> None:
+        self._is_closed = True
 
     def read(self, size: int = -1, /) -> bytes:
         if self._bucket._is_wide.is_set():
-            return self._file.read(size)
-        assert self._bucket._permits.acquire(timeout=PATIENCE)
-        return self._file.read(STEP)
+            return self._stream.read(size)
+        for _ in range(PATIENCE * 100):
+            if self._bucket._permits.acquire(timeout=0.01):
+                return self._stream.read(min(STEP, size) if size >= 0 else STEP)
+            if self._is_closed:
+                raise TemporaryBucketError("closed")
+        raise TimeoutError("no step was allowed in time")
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ ONE = BucketObject("a/one", 10, "v1")
 
 
 def status_of(tmp_path, found=ONE):
-    (file,) = make_plan([found], tmp_path).files
+    (file,) = make_plan([found], tmp_path, None).files
     return file.status, file.bytes_here
 
 
@@ -33,8 +33,10 @@ def test_statuses(tmp_path):
     assert status_of(tmp_path) == (FileStatus.MISSING, 0)  # of another version
     path.write_bytes(b"12345")
     assert status_of(tmp_path) == (FileStatus.STALE, 0)
-    partial_path(path, "v1").write_bytes(b"123456789012")
-    assert status_of(tmp_path) == (FileStatus.STALE, 10)
+    partial_path(path, "v1").write_bytes(b"123456")
+    assert status_of(tmp_path) == (FileStatus.STALE, 6)
+    partial_path(path, "v1").write_bytes(b"123456789012")  # more than there can be
+    assert status_of(tmp_path) == (FileStatus.STALE, 0)
     path.write_bytes(b"1234567890")
     assert status_of(tmp_path) == (FileStatus.HERE, 10)
 
@@ -60,7 +62,9 @@ def test_a_path_whose_parent_is_a_file(tmp_path):
 
 def test_totals_and_table(tmp_path):
     (tmp_path / "b").write_bytes(b"12345")
-    found = make_plan([ONE, BucketObject("b", 5, "x"), BucketObject("c", 2_500_000, "x")], tmp_path)
+    found = make_plan(
+        [ONE, BucketObject("b", 5, "x"), BucketObject("c", 2_500_000, "x")], tmp_path, None
+    )
     assert (found.total_bytes, found.bytes_to_fetch) == (2_500_015, 2_500_010)
     assert [f.key for f in found.to_fetch] == ["a/one", "c"]
     assert found.count(FileStatus.HERE) == 1
@@ -76,14 +80,14 @@ def test_every_path_stands_once(tmp_path):
         BucketObject("rois/sub-01_label-FFA1_mask.nii.gz", 2, "new"),
     ]
     for order in (spelled, spelled[::-1], spelled * 2):
-        (file,) = make_plan(order, tmp_path).files
+        (file,) = make_plan(order, tmp_path, None).files
         assert file.key == "rois/sub-01_label-FFA1_mask.nii.gz"
 
 
 @pytest.mark.parametrize("key", ["../x", "/x", "a//b", "a\\b", "a\0"])
 def test_unsafe_keys_are_refused(tmp_path, key):
     with pytest.raises(UnsafeKeyError):
-        make_plan([ONE, BucketObject(key, 1, "x")], tmp_path)
+        make_plan([ONE, BucketObject(key, 1, "x")], tmp_path, None)
 
 
 @pytest.mark.parametrize(

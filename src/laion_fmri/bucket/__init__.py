@@ -14,6 +14,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlparse
 
 from laion_fmri._errors import ConfigError
+from laion_fmri.checksums import Checksum
 from laion_fmri.config import Settings, load_settings
 
 
@@ -53,18 +54,30 @@ class Folder:
 class ByteStream(Protocol):
     """What `Bucket.open` gives: something to read bytes from."""
 
+    @property
+    def total(self) -> int | None:
+        """Bytes of the whole object, as the bucket says now; None if it does not."""
+        ...
+
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes; empty at the end."""
+        """Bytes that are there, up to `size`; empty at the end."""
+        ...
+
+    def close(self) -> None:
+        """End the reading, from any thread; one that waits for bytes comes back at once."""
         ...
 
 
 class Bucket(Protocol):
-    """What can be asked of a bucket.
+    """What can be asked of a bucket, or of whatever else files are fetched from.
 
     Every method raises `BucketUnreachableError` when the bucket does not answer.
     """
 
-    uri: str
+    @property
+    def uri(self) -> str:
+        """Its address, for messages."""
+        ...
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
         """Every object whose key begins with `prefix`, in key order."""
@@ -74,15 +87,33 @@ class Bucket(Protocol):
         """What lies right below `prefix` (empty, or ending in a slash)."""
         ...
 
+    def head(self, key: str) -> BucketObject:
+        """One object as it is now.
+
+        Raises
+        ------
+        AccessDeniedError, ObjectNotFoundError
+        """
+        ...
+
     def open(
-        self, key: str, start: int = 0, etag: str | None = None
+        self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
     ) -> AbstractContextManager[ByteStream]:
-        """Bytes of one object from `start` on; refused when it is no longer `etag`.
+        """Bytes ``[start, stop)`` of one object; refused when it is no longer `etag`.
+
+        A stream may end early when the connection broke in silence, and go on after `stop`
+        when the server knows no ranges: who reads counts.
 
         Raises
         ------
         AccessDeniedError, ObjectNotFoundError, ObjectChangedError
+        TemporaryBucketError
+            When another try may succeed; reading from the stream raises it too.
         """
+        ...
+
+    def checksum(self, found: BucketObject) -> Checksum | None:
+        """What the object's bytes must add up to; None where the bucket does not know."""
         ...
 
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from laion_fmri._errors import (
     AccessDeniedError,
@@ -19,6 +19,7 @@ from laion_fmri._errors import (
     UnsafeKeyError,
 )
 from laion_fmri.bucket import BucketObject, Folder
+from laion_fmri.checksums import Checksum
 from laion_fmri.layout import require_safe
 
 POLICY_FILE = ".bucket-policy.json"
@@ -83,22 +84,47 @@ class DirectoryBucket:
     def _key(self, path: str) -> str:
         return path.removeprefix(f"{self.root}{os.sep}").replace(os.sep, "/")
 
+    def head(self, key: str) -> BucketObject:
+        """One object as it is now."""
+        with self.open(key) as stream:
+            stat = os.fstat(stream.fileno())
+        return BucketObject(key, stat.st_size, _etag(stat))
+
     @contextmanager
-    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[BinaryIO]:
+    def open(
+        self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> Iterator[_FileStream]:
         """Bytes of one object from `start` on; refused when it is no longer `etag`."""
         if any(fnmatchcase(key, pattern) for pattern in self._denied):
             raise AccessDeniedError(f"The bucket denies access to {key}.")
         try:
-            file = self.root.joinpath(require_safe(key)).open("rb")
+            file = self.root.joinpath(require_safe(key)).open("rb", buffering=0)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise ObjectNotFoundError(f"The bucket has no object {key}.") from error
         except PermissionError as error:
             raise AccessDeniedError(f"The mirror denies access to {key}.") from error
         with file:
-            if etag is not None and _etag(os.fstat(file.fileno())) != etag:
+            stat = os.fstat(file.fileno())
+            if etag is not None and _etag(stat) != etag:
                 raise ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
             file.seek(start)
-            yield file
+            yield _FileStream(file, stat.st_size)
+            if etag is not None and _etag(os.fstat(file.fileno())) != etag:
+                raise ObjectChangedError(f"{key} changed while it was read. Plan again.")
+
+    def checksum(self, found: BucketObject) -> Checksum | None:
+        """None: a mirror on disk keeps no digests."""
+        return None
+
+
+class _FileStream:
+    """A file of the mirror; its reads do not wait long, so that closing need not end them."""
+
+    def __init__(self, file: FileIO, total: int) -> None:
+        self.read, self.fileno, self.total = file.read, file.fileno, total
+
+    def close(self) -> None:
+        """Nothing: who opened the file closes it."""
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""An anonymous S3 bucket, on AWS or on an S3-compatible endpoint."""
+"""An anonymous S3 bucket, on AWS or on an S3-compatible endpoint.
+
+boto3 lists; bytes come by plain ranged GETs of the objects' public addresses, as they do
+from the access service.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from laion_fmri._errors import (
     AccessDeniedError,
@@ -17,7 +22,9 @@ from laion_fmri._errors import (
     ObjectNotFoundError,
 )
 from laion_fmri.bucket import BucketObject, Folder
+from laion_fmri.checksums import Checksum, is_md5_etag, is_multipart_etag
 from laion_fmri.config import AWS_REGION
+from laion_fmri.http_ranges import CONNECT_TIMEOUT, READ_TIMEOUT, HttpPool
 
 if TYPE_CHECKING:
     from laion_fmri.bucket import ByteStream
@@ -26,8 +33,6 @@ _NO_ENDPOINT = (
     "{!r} is not an endpoint. Use an address such as http://localhost:9000 "
     "(LAION_FMRI_ENDPOINT_URL, or endpoint_url in the config file)."
 )
-_CONNECTIONS = 32
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 10, 60  # seconds
 _ATTEMPTS = 3  # a bucket that is not there is known to be so within 3 s; a hiccup is survived
 
 
@@ -39,6 +44,8 @@ class S3Bucket:
     name : str
     endpoint_url : str, optional
         Where the bucket is when not on AWS; addressed path-style.
+    read_timeout : float
+        Seconds without a byte after which the bucket counts as silent.
 
     Raises
     ------
@@ -46,11 +53,14 @@ class S3Bucket:
         When the endpoint is no ``http://`` or ``https://`` address.
     """
 
-    def __init__(self, name: str, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, name: str, endpoint_url: str | None = None, read_timeout: float = READ_TIMEOUT
+    ) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise ConfigError(_NO_ENDPOINT.format(endpoint_url))
         self.name = name
         self.endpoint_url = endpoint_url
+        self.read_timeout = read_timeout
         self.uri = f"s3://{name}"
 
     @cached_property
@@ -68,9 +78,8 @@ class S3Bucket:
             signature_version=UNSIGNED,
             region_name=AWS_REGION,
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
-            max_pool_connections=_CONNECTIONS,
-            connect_timeout=_CONNECT_TIMEOUT,
-            read_timeout=_READ_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=self.read_timeout,
             s3={"addressing_style": "path"} if self.endpoint_url else {},
         )
         try:
@@ -93,21 +102,47 @@ class S3Bucket:
             tuple(found for page in pages for found in _contents(page)),
         )
 
-    @contextmanager
-    def open(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[ByteStream]:
-        """Bytes of one object from `start` on; refused when it is no longer `etag`."""
-        request: dict[str, Any] = {"Bucket": self.name, "Key": key}
-        if start:
-            request["Range"] = f"bytes={start}-"
-        if etag is not None:
-            request["IfMatch"] = f'"{etag}"'
+    def head(self, key: str) -> BucketObject:
+        """One object as it is now."""
         with self._errors(key):
-            body = self._client.get_object(**request)["Body"]
-        try:
-            with self._errors(key):
-                yield body
-        finally:
-            body.close()
+            told = self._client.head_object(Bucket=self.name, Key=key)
+        return BucketObject(key, told["ContentLength"], told["ETag"].strip('"'))
+
+    @contextmanager
+    def open(
+        self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> Iterator[ByteStream]:
+        """Bytes ``[start, stop)`` of one object; refused when it is no longer `etag`."""
+        with self._http.open(self._url(key), key, start, stop, etag) as stream:
+            yield stream
+
+    def checksum(self, found: BucketObject) -> Checksum | None:
+        """From the object's ETag, unless the bucket's encryption makes it mean something else."""
+        if is_md5_etag(found.etag):
+            return Checksum("md5", found.etag)
+        if not is_multipart_etag(found.etag):
+            return None
+        with self._errors(found.key):
+            told = self._client.head_object(
+                Bucket=self.name, Key=found.key, IfMatch=f'"{found.etag}"', PartNumber=1
+            )
+        if told.get("ServerSideEncryption", "AES256") != "AES256":
+            return None
+        part_size, n_parts = told["ContentLength"], int(found.etag.rpartition("-")[2])
+        fits = part_size > 0 and -(-found.size // part_size) == n_parts
+        return Checksum("md5", found.etag, part_size) if fits else None
+
+    @cached_property
+    def _http(self) -> HttpPool:
+        return HttpPool(read_timeout=self.read_timeout)
+
+    def _url(self, key: str) -> str:
+        path = quote(key, safe="/~")
+        if self.endpoint_url is not None:
+            return f"{self.endpoint_url.rstrip('/')}/{self.name}/{path}"
+        if "." in self.name:  # a certificate of AWS covers one level of names
+            return f"https://s3.{AWS_REGION}.amazonaws.com/{self.name}/{path}"
+        return f"https://{self.name}.s3.{AWS_REGION}.amazonaws.com/{path}"
 
     def _pages(self, **request: Any) -> Iterator[dict[str, Any]]:
         with self._errors(request["Prefix"]):

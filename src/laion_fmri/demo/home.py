@@ -85,7 +85,7 @@ def fill_data_dir(home: DemoHome) -> None:
         for found in bucket.objects(f"{tree}/")
         if found.key not in layout.GATED_KEYS
     ]
-    fetch(plan + make_plan(open_files, home.data_dir), bucket, n_jobs=2, progress=False)
+    fetch(plan + make_plan(open_files, home.data_dir, bucket), progress=False)
     copy_gated_stimuli(home.bucket_dir, home.data_dir)
 
 

@@ -13,9 +13,9 @@ from laion_fmri.bucket import Bucket, BucketObject
 from laion_fmri.bucket.directory import DirectoryBucket
 from laion_fmri.selection import AVERAGES
 from laion_fmri.subject import local_subjects
-from laion_fmri.transfer.plan import FileStatus, PlannedFile, plan_file
+from laion_fmri.transfer.plan import FileStatus, LocalFiles, PlannedFile
 
-Listing = Callable[[str], Iterable[BucketObject]]
+Listing = Callable[[str], list[PlannedFile]]
 
 
 class Presence(StrEnum):
@@ -202,28 +202,31 @@ def read_catalog(bucket: Bucket, data_dir: Path | None) -> Catalog:
     BucketUnreachableError
     """
 
-    def listing(prefix: str) -> tuple[BucketObject, ...]:
-        return discovery.list_objects(prefix, bucket)
+    def listing(prefix: str) -> list[PlannedFile]:
+        return _compared(discovery.list_objects(prefix, bucket), data_dir, bucket)
 
     return _catalog(discovery.get_subjects(bucket), listing, data_dir)
 
 
 def read_local_catalog(data_dir: Path) -> Catalog:
     """What is in the data directory, without asking the bucket."""
-    return _catalog(local_subjects(data_dir), DirectoryBucket(data_dir).objects, data_dir)
+    bucket = DirectoryBucket(data_dir)
+
+    def listing(prefix: str) -> list[PlannedFile]:
+        return _compared(bucket.objects(prefix), data_dir, bucket)
+
+    return _catalog(local_subjects(data_dir), listing, data_dir)
 
 
 def _catalog(subjects: Iterable[str], listing: Listing, data_dir: Path | None) -> Catalog:
     return Catalog(
-        tuple(_subject_entry(name, listing, data_dir) for name in subjects),
+        tuple(_subject_entry(name, listing) for name in subjects),
         _stimulus_entries(listing, data_dir),
     )
 
 
-def _subject_entry(name: str, listing: Listing, data_dir: Path | None) -> SubjectEntry:
-    by_tree = {
-        tree: _compared(listing(f"{tree}/{name}/"), data_dir) for tree in layout.DERIVATIVE_TREES
-    }
+def _subject_entry(name: str, listing: Listing) -> SubjectEntry:
+    by_tree = {tree: listing(f"{tree}/{name}/") for tree in layout.DERIVATIVE_TREES}
     sessions: dict[str, list[PlannedFile]] = {}
     for file in by_tree[layout.BETAS_TREE]:
         folder = file.key.split("/")[3]
@@ -254,7 +257,7 @@ def _rois(files: Iterable[PlannedFile]) -> dict[str, dict[str, Share]]:
 
 
 def _stimulus_entries(listing: Listing, data_dir: Path | None) -> tuple[StimulusEntry, ...]:
-    listed = {f.key: f for f in _compared(listing(f"{layout.STIMULI_TREE}/"), data_dir)}
+    listed = {f.key: f for f in listing(f"{layout.STIMULI_TREE}/")}
     return tuple(
         StimulusEntry(
             title,
@@ -267,13 +270,18 @@ def _stimulus_entries(listing: Listing, data_dir: Path | None) -> tuple[Stimulus
     )
 
 
-def _compared(objects: Iterable[BucketObject], data_dir: Path | None) -> list[PlannedFile]:
-    return [file for found in objects if (file := _file(found, data_dir)) is not None]
+def _compared(
+    objects: Iterable[BucketObject], data_dir: Path | None, bucket: Bucket
+) -> list[PlannedFile]:
+    local_files = LocalFiles(data_dir or Path(), bucket)
+    return [file for found in objects if (file := _file(found, local_files, data_dir)) is not None]
 
 
-def _file(found: BucketObject, data_dir: Path | None) -> PlannedFile | None:
+def _file(
+    found: BucketObject, local_files: LocalFiles, data_dir: Path | None
+) -> PlannedFile | None:
     try:
-        file = plan_file(found, data_dir or Path())
+        file = local_files.compare(found)
     except UnsafeKeyError:
         return None  # refused by every download too
     if data_dir is None:

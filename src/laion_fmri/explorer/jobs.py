@@ -17,12 +17,11 @@ from pathlib import Path
 
 from laion_fmri import access, discovery
 from laion_fmri._errors import LaionFmriError
-from laion_fmri.bucket import Bucket, BucketObject
-from laion_fmri.download import TransferReport
 from laion_fmri.explorer.rate import RateMeter
 from laion_fmri.transfer import engine
-from laion_fmri.transfer.engine import EventKind, TransferEvent
-from laion_fmri.transfer.plan import TransferPlan, make_plan
+from laion_fmri.transfer.events import EventKind, TransferEvent
+from laion_fmri.transfer.plan import TransferPlan
+from laion_fmri.transfer.report import TransferReport
 
 log = logging.getLogger("laion_fmri.explorer")
 
@@ -101,9 +100,8 @@ class JobSnapshot:
 class Job:
     """One download. Made by `JobQueue.submit`; read through `snapshot`."""
 
-    def __init__(self, number: int, title: str, plan: TransferPlan, bucket: Bucket, n_jobs: int):
+    def __init__(self, number: int, title: str, plan: TransferPlan, n_jobs: int):
         self.number, self.title, self.n_jobs = number, title, n_jobs
-        self.bucket = bucket
         self.state = JobState.QUEUED
         self.cancel = threading.Event()
         self.over = threading.Event()
@@ -119,13 +117,11 @@ class Job:
         """Fetch what is not here; called in the queue's thread."""
         access.require_license(self._plan.data_dir)
         # Earlier jobs, other programs or the user may have changed what is here.
-        plan = make_plan(
-            [BucketObject(f.key, f.size, f.etag) for f in self._plan.files], self._plan.data_dir
-        )
+        plan = self._plan.looked_at_again()
         report = TransferReport(plan)
         with self._lock:
             self._plan, self._meter = plan, RateMeter()
-        for event in engine.run(plan, self.bucket, n_jobs=self.n_jobs, cancel=self.cancel):
+        for event in engine.run(plan, n_jobs=self.n_jobs, cancel=self.cancel):
             report.add(event)
             self._note(event)
         if report.failed or report.denied:
@@ -150,13 +146,12 @@ class Job:
     def _note(self, event: TransferEvent) -> None:
         with self._lock:
             key = event.file.key
-            if event.kind is EventKind.PROGRESS:
-                self._active.setdefault(key, event.file.bytes_here)
-                self._active[key] += event.n_bytes
-                self._bytes_done += event.n_bytes
-                self._meter.add(event.n_bytes)
-            else:
-                self._active.pop(key, None)
+            self._active.setdefault(key, event.file.bytes_here)
+            self._active[key] += event.n_bytes
+            self._bytes_done += event.n_bytes
+            self._meter.add(max(event.n_bytes, 0))
+            if event.kind.is_last:
+                del self._active[key]
                 self._n_done += 1
 
     def snapshot(self) -> JobSnapshot:
@@ -196,10 +191,10 @@ class JobQueue:
         self._n_over = 0
         self._worker: threading.Thread | None = None
 
-    def submit(self, plan: TransferPlan, bucket: Bucket, title: str, n_jobs: int = 1) -> Job:
+    def submit(self, plan: TransferPlan, title: str, n_jobs: int = 1) -> Job:
         """Put a download at the end of the queue."""
         with self._changed:
-            job = Job(next(self._numbers), title, plan, bucket, n_jobs)
+            job = Job(next(self._numbers), title, plan, n_jobs)
             self._jobs[job.number] = job
             self._waiting.append(job)
             self._changed.notify_all()

@@ -290,7 +290,7 @@ def _plan_of(call: Call, settings: Settings, bucket: Bucket) -> TransferPlan:
     absent = [key for key in keys if key not in listed]
     if absent:
         raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
-    return make_plan([listed[key] for key in keys], settings.require_data_dir())
+    return make_plan([listed[key] for key in keys], settings.require_data_dir(), bucket)
 
 
 def _stimulus_keys(call: Call) -> list[str]:

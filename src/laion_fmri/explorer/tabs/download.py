@@ -211,7 +211,7 @@ class DownloadTab(Tab):
             return
         self.run.disabled = True
         title = self.form.request.title()
-        self.queue.submit(self._facts.plan, self.data.bucket(), title, n_jobs=N_JOBS)
+        self.queue.submit(self._facts.plan, title, n_jobs=N_JOBS)
         self._follow_jobs()
 
     def _listen(self) -> None:

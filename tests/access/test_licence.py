@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from laion_fmri import layout
+from laion_fmri import access, layout
 from laion_fmri._errors import ConfigError, DataDirNotSetError, LicenseNotAcceptedError
 from laion_fmri.access import accept_license, is_license_accepted, require_license
 
@@ -41,3 +41,16 @@ def test_directories_that_cannot_hold_it(tmp_path):
     (tmp_path / ".laion_fmri").write_text("in the way")
     with pytest.raises(ConfigError, match="may write to"):
         accept_license(tmp_path)
+
+
+def test_the_former_name_still_works(tmp_path):
+    with pytest.warns(DeprecationWarning, match="accept_license"):
+        access.accept_licenses(tmp_path)
+    assert access.is_license_accepted(tmp_path)
+
+
+def test_every_public_name_is_there():
+    for name in access.__all__:
+        assert getattr(access, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = access.nothing

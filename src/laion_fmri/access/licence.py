@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import warnings
 from pathlib import Path
 
 from laion_fmri import layout
@@ -48,6 +49,12 @@ def accept_license(data_dir: str | os.PathLike[str] | None = None) -> Path:
                 "that you may write to."
             ) from error
     return marker
+
+
+def accept_licenses(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The former name of `accept_license`."""
+    warnings.warn("accept_licenses is now called accept_license.", DeprecationWarning, stacklevel=2)
+    return accept_license(data_dir)
 
 
 def require_license(data_dir: Path) -> None:

@@ -1,0 +1,89 @@
+"""Text that is used and never shown: request ids, and the links that they open."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Self
+
+from laion_fmri._errors import InvalidArgumentError
+
+_REQUEST_ID = re.compile(r"[!-~]{1,256}")
+_LIKE_A_REQUEST_ID = re.compile(r"lfm_[\w.~-]+", re.IGNORECASE)
+_ENDS_SHOWN_FROM = 12  # characters; of a shorter one the ends would be too much of it
+_LONGEST_SHOWN = 300  # characters of what a server says
+
+
+class Secret:
+    """Text that no message, log or listing shows; only `reveal` gives it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, to be sent and nothing else."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "…"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple:
+        raise TypeError(f"{self!r} is secret and is not pickled.")
+
+
+class RequestId(Secret):
+    """The bearer secret that opens the stimulus images; shown as ``lfm_…3f``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When the text cannot be a request id; the text is not shown.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str) or not _REQUEST_ID.fullmatch(text):
+            raise InvalidArgumentError(
+                "That is not a request id. It looks like lfm_… and has no spaces; copy it whole."
+            )
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        if len(self._text) < _ENDS_SHOWN_FROM:
+            return "…"
+        start = "lfm_" if self._text.startswith("lfm_") else ""
+        return f"{start}…{self._text[-2:]}"
+
+
+def harmless(text: object, *secrets: Secret) -> str:
+    """What a server says, fit for one line of a message.
+
+    Secrets that it repeats, and whatever looks like a request id, are masked; control
+    characters go; a long text is cut.
+    """
+    said = str(text)
+    for secret in secrets:
+        said = said.replace(secret.reveal(), str(secret))
+    said = _LIKE_A_REQUEST_ID.sub("lfm_…", said)
+    line = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 1]}…"

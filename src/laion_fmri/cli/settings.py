@@ -1,0 +1,71 @@
+"""Commands that show: the settings, and what the bucket holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+_CHANGED = ("bucket", "endpoint_url", "access_url")
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """``config`` and ``info``."""
+    config = commands.add_parser("config", help="show or change the settings")
+    config.add_argument("--data-dir", help="where files are kept (made if need be)")
+    config.add_argument("--bucket", help="s3://name or file:///path/of/a/mirror")
+    config.add_argument("--endpoint-url", help="an S3-compatible endpoint")
+    config.add_argument("--access-url", help="the access service of the stimulus images")
+    config.add_argument("--json", action="store_true", help="print JSON")
+    config.set_defaults(command=_config)
+
+    info = commands.add_parser("info", help="what the bucket holds, and how much of it is here")
+    info.add_argument("--subject", metavar="SUB", help="the trees of one subject")
+    info.add_argument("--files", action="store_true", help="every file, tab-separated")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(command=_info)
+
+
+def _config(options: argparse.Namespace) -> None:
+    from laion_fmri import config
+
+    if options.data_dir:
+        config.dataset_initialize(options.data_dir)
+    changes = {name: getattr(options, name) for name in _CHANGED if getattr(options, name)}
+    if changes:
+        config.write_config(**changes)
+    settings = config.load_settings()
+    values = {name: getattr(settings, name) for name in settings.sources}
+    if options.json:
+        print(json.dumps({k: None if v is None else str(v) for k, v in values.items()}, indent=2))
+        return
+    for name, source in settings.sources.items():
+        shown = values[name] if values[name] is not None else "not set"
+        print(f"{name:<13} {shown}  ({source})")
+
+
+def _info(options: argparse.Namespace) -> None:
+    from laion_fmri import discovery
+
+    if options.files:
+        table = discovery.list_files(options.subject)
+        if options.json:
+            print(table.to_json(orient="records", indent=2))
+        else:
+            print(table.to_csv(sep="\t", index=False), end="")
+    elif options.json:
+        names = [options.subject] if options.subject else discovery.get_subjects()
+        print(json.dumps({name: _facts(name) for name in names}, indent=2))
+    elif options.subject:
+        print(discovery.summarize(options.subject).to_string(index=False))
+    else:
+        discovery.describe()
+
+
+def _facts(subject: str) -> dict:
+    from laion_fmri import discovery
+
+    return {
+        "sessions": discovery.get_sessions(subject),
+        "rois": discovery.get_rois(subject),
+        "trees": discovery.summarize(subject).to_dict(orient="records"),
+    }
