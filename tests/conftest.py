@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from laion_fmri.bucket.s3 import S3Bucket
 
 _PATIENCE_SECONDS = 120
+NOBODY = "http://127.0.0.1:9"  # where nothing answers, whatever network this machine has
 
 # A server repeats the same examples; at a desk every run looks for new ones.
 hypothesis.settings.register_profile("server", derandomize=True)
@@ -74,13 +75,21 @@ def s3_bucket(s3_endpoint: S3Endpoint, tiny_bucket: Path) -> S3Bucket:
 
 
 @pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nothing_configured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Nothing is configured on this machine, and no listing is known."""
     from laion_fmri import config, discovery
+    from laion_fmri.splits import fetching
 
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "xdg"))
+    monkeypatch.delenv("LAION_FMRI_REQUEST_ID", raising=False)
     for name in config.ENVIRONMENT.values():
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LAION_FMRI_ACCESS_URL", NOBODY)
+    monkeypatch.setattr(fetching, "PUBLISHED_AT", NOBODY)
     discovery.refresh()
 
 

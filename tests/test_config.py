@@ -19,6 +19,12 @@ from laion_fmri.config import (
 )
 
 
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch):
+    for name in ENVIRONMENT.values():
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_defaults():
     settings = load_settings()
     assert settings.data_dir is None

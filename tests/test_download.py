@@ -18,6 +18,7 @@ from laion_fmri._errors import (
     InvalidArgumentError,
     LicenseNotAcceptedError,
     NoMatchingDataError,
+    ObjectNotFoundError,
     SubjectNotFoundError,
     TransferError,
     UnknownNameError,
@@ -39,7 +40,7 @@ def here(tiny_bucket, tmp_path) -> Path:
 
 def files_in(folder: Path) -> set[str]:
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return found - {layout.LICENSE_MARKER}
+    return {name for name in found if not name.startswith(".laion_fmri/")}
 
 
 def test_a_session_arrives_as_it_is_in_the_bucket(here, tiny_bucket):
@@ -223,3 +224,26 @@ def test_stimulus_side_downloads(here):
     assert {layout.embeddings(m) for m in layout.EMBEDDING_MODELS} <= files_in(here)
     with pytest.raises(UnknownNameError, match="Did you mean 'CLIP'"):
         laion_fmri.download_embeddings(models=["clip"])
+
+
+def test_single_files_by_their_keys(here):
+    keys = [layout.trials("sub-05", "ses-01"), "README", layout.mean_rsquare("sub-07")]
+    plan = laion_fmri.download_files(keys, dry_run=True)
+    assert [f.key for f in plan.files] == keys
+    laion_fmri.download_files([*keys, "README"], **QUIET)
+    assert files_in(here) == set(keys)
+    with pytest.raises(ObjectNotFoundError, match="has no object nonsense and 1 more"):
+        laion_fmri.download_files(["README", "nonsense", "more/nonsense"])
+    with pytest.raises(InvalidArgumentError, match="at least one"):
+        laion_fmri.download_files([])
+
+
+def test_raw_data_and_its_filters(here):
+    plan = laion_fmri.download_raw("sub-01", ses="01", echo="2", dry_run=True)
+    raw = [f.key for f in plan.files if f.key.startswith("sub-01/")]
+    assert raw
+    assert all("/ses-01/" in key for key in raw)
+    assert not any("_echo-1_" in key or "_echo-3_" in key for key in raw)
+    assert not any(f.key.startswith("derivatives/") for f in plan.files)
+    with pytest.raises(NoMatchingDataError, match="echo"):
+        laion_fmri.download_raw("sub-01", echo="9")

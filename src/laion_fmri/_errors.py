@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ class DamagedFileError(LaionFmriError, OSError):
         )
 
 
+class StoreError(LaionFmriError, OSError):
+    """The local store of betas cannot be written or removed."""
+
+
 class InconsistentDataError(LaionFmriError, ValueError):
     """Files that should belong together do not: lengths, grids or names differ."""
 
@@ -164,8 +168,36 @@ class AccessServiceError(LaionFmriError, OSError):
     """The access service cannot be reached, or refuses for a reason of its own."""
 
 
+class AccessServiceUnavailableError(AccessServiceError, TemporaryBucketError):
+    """The access service did not answer this time; another try may succeed."""
+
+
+class FormRefusedError(AccessServiceError):
+    """The access service refuses the form.
+
+    Attributes
+    ----------
+    problems : dict of str to str
+        What it says of each field.
+    """
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
+
+
 class TermsOutdatedError(AccessServiceError):
-    """The terms of the data use agreement have changed and must be accepted anew."""
+    """The terms of the data use agreement have changed and must be accepted anew.
+
+    Attributes
+    ----------
+    accept_url : str
+        The page where they are accepted; empty where the service does not say.
+    """
+
+    def __init__(self, message: str, accept_url: str = "") -> None:
+        super().__init__(message)
+        self.accept_url = accept_url
 
 
 class AccessRevokedError(AccessServiceError):

@@ -13,6 +13,7 @@ from laion_fmri._errors import (
     AccessDeniedError,
     InvalidArgumentError,
     NoMatchingDataError,
+    ObjectNotFoundError,
     TransferError,
     UnknownNameError,
 )
@@ -181,6 +182,64 @@ def download_raw(
     template = Selection("", clean_filters(**filters), include_raw=True, include_derivatives=False)
     plan = _plan_subjects(subject, template, settings, bucket)
     return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
+
+
+def download_files(
+    keys: str | Iterable[str],
+    n_jobs: int = 1,
+    *,
+    dry_run: bool = False,
+    progress: bool = True,
+    accept_license: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> TransferReport | TransferPlan:
+    """Fetch single files by their keys, as `laion_fmri.discovery.list_files` lists them.
+
+    Parameters
+    ----------
+    keys : str or list of str
+        Keys in the bucket, verbatim.
+    n_jobs, dry_run, progress, accept_license, data_dir
+        As in `download`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When there is no key.
+    ObjectNotFoundError
+        When the bucket has no such object.
+    LicenseNotAcceptedError, TransferError
+    """
+    settings = load_settings(data_dir=data_dir)
+    plan = plan_files(keys, settings, open_bucket(settings))
+    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
+
+
+def plan_files(keys: str | Iterable[str], settings: Settings, bucket: Bucket) -> TransferPlan:
+    """What `download_files` would fetch.
+
+    Raises
+    ------
+    InvalidArgumentError, ObjectNotFoundError, BucketUnreachableError
+    """
+    wanted = layout.as_list(keys)
+    if not wanted:
+        raise InvalidArgumentError("An empty list of keys fetches nothing. Name at least one.")
+    folders = dict.fromkeys(key.rpartition("/")[0] for key in wanted)
+    listed = {
+        found.key: found
+        for folder in folders
+        for found in discovery.list_folder(f"{folder}/" if folder else "", bucket).objects
+    }
+    absent = [key for key in wanted if key not in listed]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise ObjectNotFoundError(
+            f"The bucket {bucket.uri} has no object {absent[0]}{more}. "
+            "laion_fmri.discovery.list_files shows what is there."
+        )
+    objects = [listed[key] for key in dict.fromkeys(wanted)]
+    return make_plan(objects, settings.require_data_dir(), bucket)
 
 
 def download_stimuli(

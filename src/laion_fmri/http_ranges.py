@@ -197,8 +197,8 @@ def translated_errors(name: str) -> Iterator[None]:
 
     try:
         yield
-    except LocationValueError as error:
-        raise BucketError(f"The address of {name} cannot be used.") from error
+    except LocationValueError:
+        raise BucketError(f"The address of {name} cannot be used.") from None
     except (HTTPError, OSError, ValueError) as error:
         if isinstance(error, BucketError):
             raise

@@ -15,7 +15,9 @@ from laion_fmri._errors import (
     AccessNotFoundError,
     AccessRevokedError,
     AccessServiceError,
+    AccessServiceUnavailableError,
     ConfigError,
+    FormRefusedError,
     InvalidArgumentError,
     TemporaryBucketError,
     TermsOutdatedError,
@@ -23,8 +25,6 @@ from laion_fmri._errors import (
 )
 from laion_fmri.access import (
     AccessService,
-    AccessServiceUnavailableError,
-    FormRefusedError,
     RequestId,
 )
 from laion_fmri.access import service as service_module

@@ -488,3 +488,11 @@ def test_a_data_directory_that_cannot_be_written_to(bucket, data_dir, monkeypatc
     with pytest.raises(TransferError, match="cannot be written to"):
         fetch(bucket, data_dir)
     assert bucket.starts == []
+
+
+def test_the_checksum_of_a_file_in_ranges_is_of_its_bytes_alone(bucket, data_dir, monkeypatch):
+    monkeypatch.setattr(engine, "SEGMENT", CHUNK)
+    digest = hashlib.sha256(KEYS["large"]).hexdigest()
+    bucket.checksums["large"] = Checksum("sha256", digest)
+    assert ends(fetch(bucket, data_dir, "large")) == {"large": EventKind.FETCHED}
+    assert bucket.n_bytes["large"] == len(KEYS["large"])

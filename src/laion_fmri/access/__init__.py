@@ -32,11 +32,7 @@ if TYPE_CHECKING:
     from laion_fmri.access.files import AccessFiles, stimulus_source
     from laion_fmri.access.form import StimulusRequest
     from laion_fmri.access.secret import RequestId
-    from laion_fmri.access.service import (
-        AccessService,
-        AccessServiceUnavailableError,
-        FormRefusedError,
-    )
+    from laion_fmri.access.service import AccessService
 
 __all__ = [
     "LICENSE",
@@ -44,9 +40,7 @@ __all__ = [
     "LICENSE_URL",
     "AccessFiles",
     "AccessService",
-    "AccessServiceUnavailableError",
     "Credentials",
-    "FormRefusedError",
     "Grant",
     "Manifest",
     "RequestId",
@@ -69,9 +63,7 @@ __all__ = [
 _HOMES = {
     "AccessFiles": "files",
     "AccessService": "service",
-    "AccessServiceUnavailableError": "service",
     "Credentials": "credentials",
-    "FormRefusedError": "service",
     "Grant": "answers",
     "Manifest": "answers",
     "RequestId": "secret",

@@ -14,9 +14,10 @@ from laion_fmri._errors import (
     AccessNotFoundError,
     AccessRevokedError,
     AccessServiceError,
+    AccessServiceUnavailableError,
     ConfigError,
+    FormRefusedError,
     InvalidArgumentError,
-    TemporaryBucketError,
     TermsOutdatedError,
 )
 from laion_fmri._version import __version__
@@ -35,24 +36,6 @@ _ANSWER_SECONDS = 60.0  # for a whole answer, however steadily it trickles
 _LONGEST_ANSWER = 4 << 20  # bytes
 _HEADERS = {"Accept": "application/json", "User-Agent": f"laion-fmri/{__version__}"}
 _CHECK_THE_ADDRESS = "Check its address (LAION_FMRI_ACCESS_URL)."
-
-
-class AccessServiceUnavailableError(AccessServiceError, TemporaryBucketError):
-    """The access service did not answer this time; another try may succeed."""
-
-
-class FormRefusedError(AccessServiceError):
-    """The access service refuses the form.
-
-    Attributes
-    ----------
-    problems : dict of str to str
-        What it says of each field.
-    """
-
-    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.problems = dict(problems or {})
 
 
 @dataclass(frozen=True)
@@ -258,11 +241,12 @@ class AccessService:
     ) -> AccessServiceError:
         if isinstance(detail, dict) and detail.get("error") == "terms_outdated":
             version = harmless(detail.get("current_terms_version", ""), *secrets)
+            accept_url = self._accept_url(detail.get("accept_url"), secrets)
             return TermsOutdatedError(
                 "The terms of the data use agreement have changed"
                 f"{f' (now {version})' if version else ''}. Read and accept them at "
-                f"{self._accept_url(detail.get('accept_url'), secrets)} or with "
-                "`laion-fmri request-access`, then try again."
+                f"{accept_url} or with `laion-fmri request-access`, then try again.",
+                accept_url,
             )
         if "revoked" in json.dumps(detail).lower():
             return AccessRevokedError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from laion_fmri import layout
-from laion_fmri._errors import LicenseNotAcceptedError
+from laion_fmri._errors import InvalidArgumentError, LicenseNotAcceptedError
 from laion_fmri.selection import FILTERS
 
 _RAW_FILTERS = ("ses", "task", "run", "echo", "part", "suffix", "extension")
@@ -41,6 +41,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     _add_transfer_flags(raw)
     raw.set_defaults(command=_download_raw)
 
+    files = commands.add_parser("download-files", help="fetch single files by their keys")
+    files.add_argument("keys", nargs="*", metavar="KEY", help="as `laion-fmri info --files` lists")
+    files.add_argument("--keys-from", metavar="FILE", help="one key a line; - reads standard input")
+    _add_transfer_flags(files)
+    files.set_defaults(command=_download_files)
+
     stimuli = commands.add_parser(
         "download-stimuli", help="fetch the images, which are under a data use agreement"
     )
@@ -59,15 +65,18 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         _add_transfer_flags(command)
         command.set_defaults(command=_download_stimulus_files, verb=verb)
 
-    splits = commands.add_parser("download-splits", help="take published train/test splits")
+    splits = commands.add_parser("download-splits", help="fetch the published train/test splits")
+    splits.add_argument("--pool", nargs="+", metavar="POOL", help="only of these pools")
     splits.add_argument(
         "--from",
         dest="from_dir",
         type=Path,
         metavar="DIR",
-        required=True,
-        help="a folder with the published files (POOL/NAME.json), each verified",
+        help="copy them from a folder that has them (POOL/NAME.json), each verified",
     )
+    splits.add_argument("--dry-run", action="store_true", help="only say what would be fetched")
+    splits.add_argument("--quiet", action="store_true", help="no progress bar")
+    splits.add_argument("--json", action="store_true", help="print JSON")
     splits.set_defaults(command=_download_splits)
 
     verify = commands.add_parser("verify", help="compare what is local with the bucket")
@@ -166,6 +175,23 @@ def _download_raw(options: argparse.Namespace) -> None:
     _tell(download_raw(_subject(options), **filters, **_transfer_options(options)), options)
 
 
+def _download_files(options: argparse.Namespace) -> None:
+    from laion_fmri.download import download_files
+
+    keys = list(options.keys)
+    if options.keys_from:
+        keys += _lines(options.keys_from)
+    _tell(download_files(keys, **_transfer_options(options)), options)
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"{name} cannot be read ({error}).") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def _download_stimuli(options: argparse.Namespace) -> None:
     from laion_fmri.download import download_stimuli
 
@@ -182,8 +208,12 @@ def _download_stimulus_files(options: argparse.Namespace) -> None:
 
 
 def _download_splits(options: argparse.Namespace) -> None:
-    from laion_fmri.splits import copy_splits
+    from laion_fmri.splits import copy_splits, download_splits
 
+    if options.from_dir is None:
+        options_of_all = {"dry_run": options.dry_run, "progress": not options.quiet}
+        _tell(download_splits(options.pool, **options_of_all), options)
+        return
     done = copy_splits(options.from_dir)
     print(
         f"{len(done.copied)} copied, {len(done.already_here)} already here, "

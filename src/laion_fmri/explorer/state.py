@@ -25,4 +25,5 @@ class ExplorerState(param.Parameterized):
     map = param.String(default="", doc="The map on the brain, by its name in the Map control.")
     pool = param.String(default="shared", doc="Pool of a split.")
     split = param.String(default="random_0", doc="Name of a split.")
+    wanted = param.List(default=[], item_type=str, doc="Keys of the bucket, chosen to download.")
     files_changed = param.Event(doc="Triggered when files were downloaded or deleted.")

@@ -13,6 +13,10 @@ Examples
 >>> X_train, X_test = betas[train], betas[test]
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from laion_fmri.splits.catalogue import (
     SplitSizes,
     get_split_masks,
@@ -27,12 +31,16 @@ from laion_fmri.splits.catalogue import (
 from laion_fmri.splits.published import CopiedSplits, copy_splits, split_url
 from laion_fmri.splits.split import Split, SplitVariant
 
+if TYPE_CHECKING:
+    from laion_fmri.splits.fetching import download_splits
+
 __all__ = [
     "CopiedSplits",
     "Split",
     "SplitSizes",
     "SplitVariant",
     "copy_splits",
+    "download_splits",
     "get_split_masks",
     "get_train_test_ids",
     "list_ood_types",
@@ -43,3 +51,11 @@ __all__ = [
     "split_sizes",
     "split_url",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "download_splits":  # listing splits needs nothing that speaks HTTP
+        from laion_fmri.splits.fetching import download_splits
+
+        return download_splits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -105,7 +105,8 @@ def load_split(
     """A split by its name.
 
     ``random_*`` and ``ood`` are computed from the image names at hand, which must be all
-    of the pool; ``tau`` and ``cluster_k5_*`` are published files.
+    of the pool; ``tau`` and ``cluster_k5_*`` are published files, fetched when they are first
+    asked for, verified and kept.
 
     Parameters
     ----------
@@ -206,6 +207,10 @@ def _load(
             if figures is None or not published.split_path(pool, name, data_dir).exists():
                 raise
     assert figures is not None
+    if not published.split_path(pool, name, data_dir).exists():
+        from laion_fmri.splits.fetching import fetch_split  # brings what speaks HTTP
+
+        fetch_split(pool, name, data_dir)
     split = published.read_split(pool, name, data_dir, figures)
     return _of_types(split, types) if name == recipes.OOD else split
 

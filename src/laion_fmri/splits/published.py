@@ -20,7 +20,7 @@ from laion_fmri.config import load_settings
 from laion_fmri.splits.registry import FileFigures, registry_in_force, splits_dir
 from laion_fmri.splits.split import Split, SplitVariant
 
-_PUBLISHED_AT = (
+PUBLISHED_AT = (
     "https://raw.githubusercontent.com/ViCCo-Group/LAION-fMRI/"
     "eee8400aa3214f310b840397f9f043b9c2da79b0/laion_fmri/splits/data"
 )
@@ -48,7 +48,7 @@ class CopiedSplits:
 
 def split_url(pool: str, name: str) -> str:
     """The address a split is published at."""
-    return f"{_PUBLISHED_AT}/{pool}/{name}.json"
+    return f"{PUBLISHED_AT}/{pool}/{name}.json"
 
 
 def split_path(pool: str, name: str, data_dir: Path) -> Path:
@@ -72,7 +72,8 @@ def read_split(pool: str, name: str, data_dir: Path, figures: FileFigures) -> Sp
     except FileNotFoundError:
         raise StimuliNotDownloadedError(
             f"The split {name!r} of the pool {pool!r} is a published file that is not in "
-            f"{data_dir}. `laion-fmri download-splits` gets it."
+            f"{data_dir} and could not be fetched. Where there is a network, "
+            "`laion-fmri download-splits` gets it; `--from DIR` takes a local copy."
         ) from None
     except OSError as error:
         raise DamagedFileError(path, str(error.strerror or error)) from error

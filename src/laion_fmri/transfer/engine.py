@@ -51,7 +51,10 @@ class _WrongBytesError(TransferError):
 
 
 def run(
-    plan: TransferPlan, n_jobs: int = 1, cancel: threading.Event | None = None
+    plan: TransferPlan,
+    n_jobs: int = 1,
+    cancel: threading.Event | None = None,
+    attempts: int | None = None,
 ) -> Iterator[TransferEvent]:
     """Fetch what is not here, yielding an event for every step.
 
@@ -69,6 +72,8 @@ def run(
         ranges of large ones.
     cancel : threading.Event, optional
         Set it to stop within a second; what was fetched is kept.
+    attempts : int, optional
+        Tries in a row that bring no byte before a file is given up; `ATTEMPTS` by default.
 
     Raises
     ------
@@ -79,7 +84,7 @@ def run(
     require_room(plan)
     unfinished = {file.local: file for file in plan.to_fetch}
     events: queue.SimpleQueue[TransferEvent] = queue.SimpleQueue()
-    crew = _Crew(list(unfinished.values()), plan.data_dir, events.put, cancel)
+    crew = _Crew(list(unfinished.values()), plan.data_dir, events.put, cancel, attempts)
     crew.start(min(n_jobs * CONNECTIONS_PER_JOB, MAX_CONNECTIONS))
     deadline = float("inf")
     try:
@@ -124,6 +129,7 @@ class _Crew:
         data_dir: Path,
         tell: Tell,
         cancel: threading.Event | None,
+        attempts: int | None,
     ) -> None:
         self._files = deque((file, 0) for file in files)
         self._segments: deque[tuple[_Arrival, Segment]] = deque()
@@ -131,6 +137,7 @@ class _Crew:
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._cancel = cancel or self._stopped
+        self._attempts = ATTEMPTS if attempts is None else attempts
         self._streams: set[ByteStream] = set()
         self._places = Places(data_dir)
         self._tell = tell
@@ -227,7 +234,7 @@ class _Crew:
                 self._pull(arrival, segment)
             except TemporaryBucketError as error:
                 n_failures = 1 if segment.done > before else n_failures + 1
-                if n_failures >= ATTEMPTS:
+                if n_failures >= self._attempts:
                     self._despair(error)
                     arrival.problem = arrival.problem or error
                 else:
@@ -267,6 +274,7 @@ class _Crew:
         file, partial = arrival.file, arrival.partial
         try:
             if arrival.problem is None and partial.is_whole:
+                partial.trim()
                 self._require_checksum(arrival)
                 partial.complete(file.path)
                 self._end(TransferEvent(EventKind.FETCHED, file))
@@ -326,7 +334,7 @@ class _Crew:
                 return question()
             except TemporaryBucketError as error:
                 n_failures += 1
-                if n_failures >= ATTEMPTS or self._must_stop():
+                if n_failures >= self._attempts or self._must_stop():
                     raise
                 self._stopped.wait(_backoff(n_failures, error.retry_after))
 

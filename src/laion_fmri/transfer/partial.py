@@ -135,9 +135,14 @@ class PartialFile:
                 # The disk begins to write now, so that the last flush has little left to do.
                 os.posix_fadvise(self._file, segment.start, segment.done, os.POSIX_FADV_DONTNEED)
 
+    def trim(self) -> None:
+        """Leave nothing in the file but the object, which is whole."""
+        os.ftruncate(self._file, self.size)
+        self.segments = [Segment(0, 0, self.size, self.size)]
+
     def complete(self, target: Path) -> None:
         """Flush the whole object to the disk and give it its final name."""
-        os.ftruncate(self._file, self.size)
+        self.trim()
         os.fsync(self._file)
         self.path.replace(target)
         self.close()
