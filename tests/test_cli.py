@@ -122,3 +122,100 @@ def test_a_taken_port_is_one_line(capsys, tmp_path, monkeypatch):
         port = str(taken.getsockname()[1])
         assert main(["explore", "--no-browser", "--port", port]) == 1
     assert "Choose another with --port" in capsys.readouterr().err
+
+
+def test_info_of_a_subject_and_of_its_files(at, capsys):
+    capsys.readouterr()
+    assert main(["info", "--subject", "sub-01"]) == 0
+    assert "betas" in capsys.readouterr().out
+    assert main(["info", "--subject", "sub-01", "--files"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("key\tsize\tstatus")
+    assert len(lines) > 100
+    assert main(["info", "--subject", "sub-01", "--files", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(lines) - 1
+
+
+def test_single_files_from_a_list(at, tmp_path, capsys):
+    (tmp_path / "keys.txt").write_text(f"README\n\n{layout.trials('sub-01', 'ses-01')}\n")
+    command = ["download-files", "--keys-from", str(tmp_path / "keys.txt"), "participants.tsv"]
+    assert main([*command, "--accept-license", "--quiet"]) == 0
+    assert (at / "README").is_file() and (at / layout.trials("sub-01", "ses-01")).is_file()
+    assert main(["download-files", "--keys-from", str(tmp_path / "nothing")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_verify_says_what_is_wrong_by_its_status_too(at, capsys):
+    assert main(["download", "--subject", "01", "--ses", "averages", "--accept-license"]) == 0
+    assert main(["verify", "--quiet"]) == 0
+    path = at / layout.mean_rsquare("sub-01")
+    right = path.read_bytes()
+    path.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    capsys.readouterr()
+    assert main(["verify", "--quiet", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["damaged"] == [layout.mean_rsquare("sub-01")]
+    assert main(["verify", "--quiet", "--repair"]) == 0
+    assert path.read_bytes() == right
+    assert main(["verify", "--quiet"]) == 0
+
+
+def test_what_was_fetched_in_json_although_something_failed(at, tiny_bucket, tmp_path, capsys):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name in ("README", "participants.tsv"):
+        (mirror / name).write_text("x")
+    (mirror / ".bucket-policy.json").write_text('{"deny": ["README"]}')
+    assert main(["config", "--bucket", mirror.as_uri()]) == 0
+    capsys.readouterr()
+    command = ["download-files", "README", "participants.tsv", "--accept-license"]
+    assert main([*command, "--json", "--quiet"]) == 1
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert report["fetched"] == ["participants.tsv"]
+    assert list(report["denied"]) == ["README"]
+    assert said.err.startswith("laion-fmri: ")
+
+
+def test_ctrl_c_leaves_a_resumable_state_and_says_so(tmp_path, tiny_bucket):
+    """A real process, interrupted in the middle of a download."""
+    import os
+    import signal
+    from pathlib import Path
+
+    import throttled_bucket
+
+    script = (
+        "import sys, threading\n"
+        "from throttled_bucket import ThrottledBucket\n"
+        "import laion_fmri.bucket.directory as directory\n"
+        "bucket = ThrottledBucket\n"
+        "directory.DirectoryBucket = lambda path: bucket_of(path)\n"
+        "def bucket_of(path):\n"
+        "    made = bucket(path)\n"
+        "    made.allow(20)\n"
+        "    threading.Timer(1, lambda: print('waiting', flush=True)).start()\n"
+        "    return made\n"
+        "from laion_fmri.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    (tmp_path / "data").mkdir()
+    environment = os.environ | {
+        "LAION_FMRI_BUCKET": tiny_bucket.as_uri(),
+        "LAION_FMRI_DATA_DIR": str(tmp_path / "data"),
+        "PYTHONPATH": str(Path(throttled_bucket.__file__).parent),
+    }
+    command = ["download", "--subject", "01", "--ses", "averages", "--accept-license", "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "What was fetched is kept" in error
+    assert len(error.splitlines()) == 1
+    assert list((tmp_path / "data").rglob("*.part"))

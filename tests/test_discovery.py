@@ -175,3 +175,19 @@ def test_many_threads_and_refreshes(tmp_path):
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_subject_tree_by_tree(bucket, tiny_bucket, tmp_path):
+    table = discovery.summarize("sub-01", bucket, tmp_path).set_index("tree")
+    assert list(table.index) == [t for t in layout.TREES if t in set(table.index)]
+    assert {"betas", "ROIs", "anatomical", "FreeSurfer", "raw", "diffusion"} <= set(table.index)
+    folder = tiny_bucket / layout.ROIS_TREE / "sub-01"
+    sizes = [p.stat().st_size for p in folder.rglob("*") if p.is_file()]
+    assert table.loc["ROIs", ["n_files", "n_bytes"]].tolist() == [len(sizes), sum(sizes)]
+    assert table[["n_local", "local_bytes"]].sum().sum() == 0
+    key = layout.mean_rsquare("sub-01")
+    (tmp_path / key).parent.mkdir(parents=True)
+    (tmp_path / key).write_bytes((tiny_bucket / key).read_bytes())
+    table = discovery.summarize("sub-01", bucket, tmp_path).set_index("tree")
+    assert table.loc["betas", "n_local"] == 1
+    assert table.loc["betas", "local_bytes"] == (tiny_bucket / key).stat().st_size
