@@ -7,12 +7,18 @@ import random
 import nibabel
 import numpy as np
 import pytest
-from builders import SmallData, label_text
+from builders import GRID, SmallData, label_text
 from hypothesis import given
 from hypothesis import strategies as st
 
 from laion_fmri import layout, rois
-from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
+from laion_fmri._errors import (
+    DamagedFileError,
+    DataNotDownloadedError,
+    InconsistentDataError,
+    InvalidArgumentError,
+    UnknownNameError,
+)
 from laion_fmri.rois import RoiIndex, read_label, read_surface_mask
 
 INDEX = RoiIndex.from_names(
@@ -147,3 +153,76 @@ def test_damaged_surface_masks(tmp_path):
         except DamagedFileError:
             continue
         assert got.dtype == whole.dtype  # nothing else is ever raised
+
+
+# --- ROIs under two categories, and with one hemisphere ---------------------------------------
+
+
+@pytest.fixture
+def filed_twice(tmp_path) -> SmallData:
+    data = SmallData(tmp_path)
+    one, two = np.zeros((2, *GRID), "u1")
+    one[0, 0, :2], two[0, 0, 1:4] = 1, 1
+    data.brain(np.ones(GRID, "u1"))
+    data.betas()
+    data.roi("face", "OFA", one)
+    data.roi("object", "OFA", two)
+    data.surface("face", "OFA", "L", [1, 1, 0, 0])
+    data.surface("object", "OFA", "L", [0, 1, 1, 0])
+    data.surface("object", "OFA", "R", [0, 0, 0])
+    data.label("face", "OFA", "L", [1, 0])
+    data.label("object", "OFA", "L", [2, 1])
+    data.label("object", "OFA", "R", [])
+    return data
+
+
+def test_an_roi_in_two_categories_is_their_union(filed_twice):
+    sub = filed_twice.subject
+    assert sub.get_available_rois() == ["OFA"]
+    assert sub.get_available_rois("face") == sub.get_available_rois("object") == ["OFA"]
+    union = np.zeros(GRID, bool)
+    union[0, 0, :4] = True
+    for query in ("OFA", "face", "object", "all", ["OFA", "face"]):
+        assert np.array_equal(sub.get_roi_mask(query), union.ravel())
+    assert sub.get_betas("ses-01", roi="OFA").shape == (4, 4)
+    surfaces = sub.get_roi_data("OFA", format="gii")["OFA"]["gii"]
+    assert surfaces["hemi-L"]["func.gii"].tolist() == [True, True, True, False]
+    assert surfaces["hemi-L"]["label"].tolist() == [1, 0, 2]
+
+
+def test_an_roi_that_is_empty_for_one_hemisphere(filed_twice):
+    sub = filed_twice.subject
+    right = sub.get_roi_data("OFA", format="gii", hemi="R")["OFA"]["gii"]["hemi-R"]
+    assert right["func.gii"].tolist() == [False] * 3
+    assert right["label"].shape == (0,)
+    assert right["label"].dtype == np.int64
+    for path in (filed_twice.path / layout.ROIS_TREE).rglob("*hemi-R*"):
+        path.unlink()
+    assert list(sub.get_roi_data("OFA")["OFA"]["gii"]) == ["hemi-L"]
+    with pytest.raises(DataNotDownloadedError, match=r"hemi-R.*fetches it if the bucket has it"):
+        sub.get_roi_data("OFA", format="gii", hemi="R")
+
+
+def test_an_roi_whose_volume_is_in_one_of_its_categories(filed_twice):
+    filed_twice.at(layout.roi_volume("sub-01", "object", "OFA")).unlink()
+    assert filed_twice.subject.get_roi_mask("object").sum() == 2
+    filed_twice.at(layout.roi_volume("sub-01", "face", "OFA")).unlink()
+    with pytest.raises(DataNotDownloadedError, match=r"label-OFA_mask\.nii\.gz"):
+        filed_twice.subject.get_roi_mask("object")
+
+
+def test_an_roi_without_voxels_leaves_no_column(filed_twice):
+    filed_twice.roi("motion", "MT", np.zeros(GRID, "u1"))
+    assert filed_twice.subject.get_betas("ses-01", roi="MT").shape == (4, 0)
+    assert filed_twice.subject.get_betas("ses-01", roi=["MT", "OFA"]).shape == (4, 4)
+
+
+def test_hemispheres_of_two_categories_that_do_not_fit(filed_twice):
+    filed_twice.surface("face", "OFA", "L", [1, 1])
+    with pytest.raises(InconsistentDataError, match="another number of vertices"):
+        filed_twice.subject.get_roi_data("OFA", format="func.gii")
+
+
+def test_the_message_says_whose_rois_they_are(filed_twice):
+    with pytest.raises(UnknownNameError, match="Looked for in sub-01"):
+        filed_twice.subject.get_roi_mask("FFA1")

@@ -37,6 +37,7 @@ def test_names_that_look_like_missing_values_are_kept(small):
 def test_no_trials(small):
     table = read_trials(small.trials([]))
     assert len(table) == 0
+    assert table["run"].dtype == table["beta_index"].dtype == np.int64
     assert select_stimuli(table, "shared").tolist() == []
 
 

@@ -6,7 +6,7 @@ mixing them. ``"visual"`` means ``"all"`` where the subject has no ROI of that n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
-from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
+from laion_fmri._errors import (
+    DamagedFileError,
+    InconsistentDataError,
+    InvalidArgumentError,
+    UnknownNameError,
+)
 from laion_fmri.masks import inside
 from laion_fmri.nifti import translated_errors
 
@@ -43,19 +48,22 @@ class RoiIndex:
     ----------
     categories : mapping of str to tuple of str
         Category to its ROIs, both sorted.
+    owner : str
+        Whose they are, for messages; may be empty.
     """
 
     categories: Mapping[str, tuple[str, ...]]
+    owner: str = ""
 
     @classmethod
-    def from_names(cls, names: Iterable[str]) -> RoiIndex:
+    def from_names(cls, names: Iterable[str], owner: str = "") -> RoiIndex:
         """Build from keys or paths relative to the data directory, whatever their order."""
         found: dict[str, set[str]] = {}
         for name in names:
             roi = layout.roi_of(name)
             if roi:
                 found.setdefault(roi[0], set()).add(roi[1])
-        return cls({c: tuple(sorted(found[c])) for c in sorted(found)})
+        return cls({c: tuple(sorted(found[c])) for c in sorted(found)}, owner)
 
     def names(self, category: str | None = None) -> list[str]:
         """Every ROI once, or those of one category, sorted.
@@ -99,7 +107,9 @@ class RoiIndex:
             return list(self.categories[part])
         if part in (ALL, VISUAL) and every:
             return every
-        raise UnknownNameError("ROI or category", part, [*every, *self.categories, ALL])
+        known = [*every, *self.categories, ALL]
+        advice = f"Looked for in {self.owner}." if self.owner else ""
+        raise UnknownNameError("ROI or category", part, known, advice)
 
     def categories_of(self, roi: str) -> list[str]:
         """The categories an ROI is filed under (usually one)."""
@@ -139,8 +149,8 @@ def hemispheres(hemi: str) -> tuple[str, ...]:
     raise UnknownNameError("hemisphere", hemi, [*layout.HEMISPHERES, ALL])
 
 
-def read_surface_mask(path: Path) -> NDArray[np.bool_]:
-    """A ``.func.gii`` mask of one hemisphere: bool of shape (n_vertices,).
+def read_surface_values(path: Path) -> NDArray:
+    """A ``.func.gii`` of one hemisphere: one value a vertex, shape (n_vertices,).
 
     Raises
     ------
@@ -156,7 +166,17 @@ def read_surface_mask(path: Path) -> NDArray[np.bool_]:
         raise DamagedFileError(path, f"it is no GIFTI file ({error!r})") from error
     if len(arrays) != 1 or arrays[0].data.ndim != 1:
         raise DamagedFileError(path, "one value a vertex was expected")
-    return inside(np.asarray(arrays[0].data))
+    return np.asarray(arrays[0].data)
+
+
+def read_surface_mask(path: Path) -> NDArray[np.bool_]:
+    """A ``.func.gii`` mask of one hemisphere: bool of shape (n_vertices,).
+
+    Raises
+    ------
+    DamagedFileError
+    """
+    return inside(read_surface_values(path))
 
 
 def read_label(path: Path) -> NDArray[np.int64]:
@@ -187,3 +207,23 @@ def read_label(path: Path) -> NDArray[np.int64]:
     if n_vertices and vertices.min() < 0:
         raise DamagedFileError(path, "it is not a FreeSurfer label (a vertex index is negative)")
     return vertices
+
+
+def union(parts: Sequence[NDArray], path: Path) -> NDArray:
+    """One ROI's surface masks, or its labels, from several files as one.
+
+    Raises
+    ------
+    InconsistentDataError
+        When masks are of different lengths.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    if parts[0].dtype != bool:
+        return np.array(list(dict.fromkeys(np.concatenate(parts).tolist())), dtype=np.int64)
+    if len({len(part) for part in parts}) > 1:
+        raise InconsistentDataError(
+            f"{path.name} has another number of vertices than the same ROI in another category. "
+            "Download both again."
+        )
+    return np.logical_or.reduce(parts)

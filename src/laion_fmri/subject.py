@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +16,7 @@ from laion_fmri._errors import (
     SubjectNotFoundError,
     closest,
 )
-from laion_fmri.betas import read_betas, read_noise_ceiling, warn_if_fraction
+from laion_fmri.betas import brain_mask, read_betas, read_noise_ceiling, warn_if_fraction
 from laion_fmri.config import load_settings
 from laion_fmri.masks import MaskSource, columns, nonzero
 from laion_fmri.nifti import Grid
@@ -33,6 +32,11 @@ from laion_fmri.subject_files import RoiQuery, SubjectFiles
 
 if TYPE_CHECKING:
     import pandas as pd
+    from nibabel.nifti1 import Nifti1Image
+    from PIL.Image import Image
+
+    from laion_fmri.store import StoreInfo
+    from laion_fmri.torch_data import TrialDataset
 
 
 T = TypeVar("T")
@@ -101,6 +105,8 @@ class Subject:
         self.name = name
         self.data_dir = data_dir
         self._files = SubjectFiles(name, data_dir)
+        self._stimuli = Stimuli(data_dir)
+        self._trial_names = TrialNames(self)
 
     def __repr__(self) -> str:
         sessions = self.get_sessions()
@@ -141,7 +147,7 @@ class Subject:
         DataFrame
             Columns session, session_trial (0-based in its session), image_name, stim_idx
             (row of the image in the stimuli), unique_or_shared, dataset, then participant,
-            n_reps, run and beta_index.
+            n_reps, run, beta_index and any further column of the trial tables.
 
         Raises
         ------
@@ -198,7 +204,8 @@ class Subject:
         Parameters
         ----------
         roi : str or list of str
-            An ROI, a category, ``"all"``, or a list mixing them.
+            An ROI, a category, ``"all"``, or a list mixing them. ``"visual"`` means ``"all"``
+            where the subject has no ROI of that name: every published ROI is visual.
 
         Returns
         -------
@@ -262,7 +269,7 @@ class Subject:
         mask_source: MaskSource = "anatomical",
         streaming: bool = False,
     ) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
-        """Single-trial betas.
+        """Single-trial betas, from a local store where there is a fresh one (`build_store`).
 
         Parameters
         ----------
@@ -279,7 +286,8 @@ class Subject:
         mask_source : {"anatomical", "rsquare"}
             Which brain mask the voxels come from.
         streaming : bool
-            Kept for its promise, which always holds: memory is the output and one volume.
+            Kept for its promise, which always holds: memory is the output and about one
+            volume. Reading more at once would not be faster.
 
         Returns
         -------
@@ -296,12 +304,57 @@ class Subject:
             When the betas are truncated or corrupt.
         """
         warn_if_fraction(nc_threshold)
-        brain = self._files.brain_volume(mask_source)
-        wanted = columns(nonzero(brain), self._files.chosen(brain.grid, roi, mask))
+        grid, brain = brain_mask(self._files, mask_source)
+        wanted = columns(brain, self._files.chosen(grid, roi, mask))
+        del brain  # of the whole grid; only what is asked for is kept while betas are read
 
         return self._by_session(
             session,
-            lambda ses: read_betas(self._files, ses, brain.grid, wanted, nc_threshold, stimuli),
+            lambda ses: read_betas(
+                self._files, ses, grid, wanted, nc_threshold, stimuli, mask_source
+            ),
+        )
+
+    def build_store(
+        self,
+        session: str | Iterable[str] | None = None,
+        mask_source: MaskSource = "anatomical",
+        force: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> StoreInfo | dict[str, StoreInfo]:
+        """Build local stores, from which `get_betas` reads at once; fresh ones are left.
+
+        A store is an uncompressed copy of the masked betas below the data directory: 1.1 to
+        1.4 GB a session at the published size (`laion_fmri.store.estimate_store_bytes` says
+        it beforehand). Reading from it gives the same numbers, to the last bit.
+
+        Parameters
+        ----------
+        session : str, list of str or None
+            A list gives a dict keyed by session; None every local session, as a dict.
+        mask_source : {"anatomical", "rsquare"}
+            The brain mask whose voxels are kept.
+        force : bool
+            Build anew even where a store is fresh.
+        progress : callable, optional
+            Called now and then with the fraction of a session that is done.
+
+        Returns
+        -------
+        StoreInfo or dict of them
+
+        Raises
+        ------
+        DataNotDownloadedError
+            When the betas or the brain mask are not local.
+        StoreError
+            When a store cannot be written, as on a full disk. Nothing is left behind.
+        """
+        from laion_fmri.store import build_store
+
+        return self._by_session(
+            session,
+            lambda ses: build_store(self.name, ses, mask_source, self.data_dir, force, progress),
         )
 
     def get_noise_ceiling(
@@ -359,6 +412,101 @@ class Subject:
             if self._files.found(layout.subject_noise_ceiling(self.name, desc))
         ]
 
+    # --- localizers ---------------------------------------------------------------------
+
+    def get_localizer_maps(
+        self,
+        task: str | Iterable[str] | None = None,
+        contrast: str | Iterable[str] | None = None,
+        session: str | Iterable[str] | None = None,
+        space: str | Iterable[str] | None = None,
+        hemi: str | Iterable[str] | None = None,
+        res: str | Iterable[str] | None = None,
+        stat: str | Iterable[str] | None = None,
+        run: str | int | Iterable[str | int] | None = None,
+    ) -> pd.DataFrame:
+        """The local maps of the functional localizers, all or those that filters leave.
+
+        Returns
+        -------
+        DataFrame
+            One row a file: task, contrast, session, space, hemi, res, stat, run, path; None
+            where a file's name does not say. No rows where no map is local.
+
+        Raises
+        ------
+        UnknownNameError
+            When no map (of those that the filters before it leave) has a value asked for.
+        """
+        from laion_fmri import localizers
+
+        maps = localizers.find_maps(self._files)
+        filters: localizers.Filters = {
+            "task": task, "stat": stat, "contrast": contrast, "space": space, "res": res,
+            "session": session, "run": run, "hemi": hemi,
+        }  # fmt: skip
+        return localizers.as_table(localizers.narrowed(maps, self.name, filters) if maps else [])
+
+    def get_localizer_map(
+        self,
+        task: str,
+        contrast: str,
+        session: str | None = None,
+        space: str = "T1w",
+        hemi: str = rois.ALL,
+        res: str | None = layout.FUNCTIONAL_RES,
+        stat: str = "z",
+        run: str | int | None = None,
+        mask_source: MaskSource = "anatomical",
+    ) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
+        """One map of a functional localizer.
+
+        Parameters
+        ----------
+        task : str
+            ``"floc"``, ``"oloc"``, ``"MotionLoc"``, ``"MotionLeft"`` or ``"MotionRight"``.
+        contrast : str
+            As in `get_localizer_maps`.
+        session : str, optional
+            Needed where several sessions have such a map.
+        space : {"T1w", "fsnative"}
+        hemi : {"L", "R", "all"}
+            For the surface.
+        res : str
+            Of the volume: ``"1pt8"`` shares the voxels of the betas, ``"1pt5"`` has a grid of
+            its own. Ignored on the surface.
+        stat : {"z", "effect"}
+            The contrast's z-map, or the effect of one run (percent signal change).
+        run : int or str, optional
+            Which run's effect.
+        mask_source : {"anatomical", "rsquare"}
+            Which brain mask the voxels come from, as in `get_betas`.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape (n_voxels,) for ``"1pt8"``; (n_total_voxels,), C order over its own grid, for
+            another resolution; (n_vertices,) on the surface, where both hemispheres come as
+            ``{"L": …, "R": …}``. NaN where there is no estimate.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such map; the closest names are in the message.
+        InvalidArgumentError
+            When several sessions or runs have such a map and none is chosen.
+        DataNotDownloadedError
+            When no map of a published task is local.
+        """
+        from laion_fmri import localizers
+
+        filters: localizers.Filters = {
+            "task": task, "stat": stat, "contrast": contrast, "space": space,
+            "res": None if space == localizers.SURFACE_SPACE else res,
+            "session": session, "run": run,
+        }  # fmt: skip
+        return localizers.read_map(self._files, filters, hemi, mask_source)
+
     # --- brain space --------------------------------------------------------------------
 
     def to_nifti(
@@ -407,6 +555,62 @@ class Subject:
         brain = self._files.brain_volume(mask_source)
         indices = np.unravel_index(np.flatnonzero(nonzero(brain)), brain.grid.shape)
         return np.stack(indices, axis=1) @ brain.grid.affine[:3, :3].T + brain.grid.affine[:3, 3]
+
+    def to_template(
+        self,
+        values: NDArray,
+        space: str = "fsaverage",
+        hemi: str = "all",
+        *,
+        fsaverage_density: str = "fsaverage5",
+        mask_source: MaskSource = "anatomical",
+        voxel_size: float | None = None,
+        output_dir: str | os.PathLike[str] | None = None,
+        desc: str | None = None,
+    ) -> NDArray[np.float32] | dict[str, NDArray[np.float32]] | Nifti1Image:
+        """Take values of brain-mask voxels to a surface or to a template.
+
+        `laion_fmri.templates.to_template` of this subject, which says more of the arguments.
+
+        Parameters
+        ----------
+        values : array of shape (n_voxels,) or (n_trials, n_voxels)
+        space : {"fsaverage", "fsnative", "MNI305"}
+        hemi : {"L", "R", "all"}
+        fsaverage_density : {"fsaverage5", "fsaverage6", "fsaverage7"}
+        mask_source : {"anatomical", "rsquare"}
+            The brain mask the values belong to.
+        voxel_size : float, optional
+            In mm, for MNI305.
+        output_dir : path, optional
+            Also write BIDS-named files there, with `desc` in their names.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_vertices,) or (n_trials, n_vertices)
+            For one hemisphere; for both a dict keyed ``"L"`` and ``"R"``; for MNI305 a
+            Nifti1Image of shape (x, y, z) or (x, y, z, n_trials). NaN where there is no value.
+
+        Raises
+        ------
+        DataNotDownloadedError
+            When the recon is not local: ``download(subject, include_freesurfer=True)``.
+        MissingDependencyError
+            When the extra ``template`` is not installed.
+        """
+        from laion_fmri.templates import to_template
+
+        return to_template(
+            self,
+            values,
+            space,
+            hemi,
+            fsaverage_density=fsaverage_density,
+            mask_source=mask_source,
+            voxel_size=voxel_size,
+            output_dir=output_dir,
+            desc=desc,
+        )
 
     # --- anatomy ------------------------------------------------------------------------
 
@@ -461,13 +665,55 @@ class Subject:
         """Captions of the images shown, by global trial index."""
         return TrialCaptions(self._stimuli, self._trial_names)
 
-    @cached_property
-    def _stimuli(self) -> Stimuli:
-        return Stimuli(self.data_dir)
+    def to_torch_dataset(
+        self,
+        session: str | Iterable[str] | None = None,
+        roi: RoiQuery | None = None,
+        mask: NDArray[np.bool_] | None = None,
+        nc_threshold: float | None = None,
+        stimuli: str | None = None,
+        mask_source: MaskSource = "anatomical",
+        image: bool = True,
+        transform: Callable[[Image], Any] | None = None,
+        max_memory_gb: float = 2.0,
+    ) -> TrialDataset:
+        """The trials as a PyTorch dataset, for a ``DataLoader`` with any number of workers.
 
-    @cached_property
-    def _trial_names(self) -> TrialNames:
-        return TrialNames(self)
+        Parameters
+        ----------
+        session : str, list of str or None
+            None is every local session.
+        roi, mask, nc_threshold, stimuli, mask_source
+            Voxels and trials, as in `get_betas`. `nc_threshold` with one session only: it
+            leaves other voxels in each.
+        image : bool
+            Whether items hold the image; without, no stimulus file is needed.
+        transform : callable, optional
+            From the `PIL.Image` as displayed to what items hold as image.
+        max_memory_gb : float
+            How much of the betas each process keeps; more are read again when needed.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Items are dicts: betas (float32 tensor, shape (n_voxels,)), image (uint8 tensor,
+            shape (3, height, width)), label, session, trial (the global trial index).
+
+        Raises
+        ------
+        MissingDependencyError
+            When torch is not installed.
+        DataNotDownloadedError, StimuliNotDownloadedError
+            When the session, or the images, are not local.
+        InconsistentDataError
+            When a trial shows an image that is not among the stimuli.
+        """
+        from laion_fmri.torch_data import TrialDataset
+
+        return TrialDataset(
+            self, session, roi, mask, nc_threshold, stimuli, mask_source, image, transform,
+            max_memory_gb,
+        )  # fmt: skip
 
     def has_stimuli(self) -> bool:
         """Whether the stimulus metadata are local."""

@@ -57,6 +57,10 @@ class SubjectFiles:
         """The betas of a session, compressed or not; None where they are not local."""
         return self.found(layout.betas(self.name, ses))
 
+    def require_betas(self, ses: str) -> Path:
+        """The betas of a session, which must be local."""
+        return self.betas_path(ses) or self.local(layout.betas(self.name, ses), ses=ses)
+
     def sessions(self) -> list[str]:
         """Sessions whose betas are local, in order."""
         folder = self.data_dir / layout.subject_betas_dir(self.name)
@@ -65,7 +69,7 @@ class SubjectFiles:
 
     def series(self, ses: str, grid: Grid) -> Series:
         """The betas of a session, opened, on the grid they must lie on."""
-        path = self.betas_path(ses) or self.local(layout.betas(self.name, ses), ses=ses)
+        path = self.require_betas(ses)
         series = Series.open(path)
         require_same_grid(grid, series.grid, path)
         return series
@@ -98,9 +102,10 @@ class SubjectFiles:
     def roi_index(self) -> rois.RoiIndex:
         """The ROIs that are local."""
         root = self.data_dir / layout.ROIS_TREE / self.name
-        return rois.RoiIndex.from_names(
+        names = (
             path.relative_to(self.data_dir).as_posix() for path in root.glob("*/*_label-*_mask.*")
         )
+        return rois.RoiIndex.from_names(names, owner=self.name)
 
     def resolve(self, roi: RoiQuery) -> list[str]:
         """The ROIs that a query names."""
@@ -117,8 +122,8 @@ class SubjectFiles:
         index = self.roi_index()
         union: NDArray[np.bool_] | None = None
         for name in self.resolve(roi):
-            for category in index.categories_of(name):
-                path = self.local(layout.roi_volume(self.name, category, name))
+            keys = [layout.roi_volume(self.name, c, name) for c in index.categories_of(name)]
+            for path in [p for key in keys if (p := self.found(key))] or [self.local(keys[0])]:
                 volume = read_volume(path)
                 grid = grid or volume.grid
                 require_same_grid(grid, volume.grid, path)
@@ -129,16 +134,24 @@ class SubjectFiles:
     def roi_surfaces(
         self, name: str, formats: Iterable[str], sides: Iterable[str], required: bool
     ) -> dict[str, dict[str, NDArray]]:
-        """Surface masks and labels of one ROI by hemisphere; absent ones raise if `required`."""
-        category = self.roi_index().categories_of(name)[0]
+        """Surface masks and labels of one ROI by hemisphere; absent ones raise if `required`.
+
+        An ROI that is filed under two categories is the union of both, as its volume is.
+        """
         readers = {"func.gii": rois.read_surface_mask, "label": rois.read_label}
+        categories = self.roi_index().categories_of(name)
         found: dict[str, dict[str, NDArray]] = {}
         for side in sides:
             for form in formats:
-                key = layout.roi_surface(self.name, category, name, side, f".{form}")
-                if required or self.path(key).exists():
-                    path = self.local(key)
-                    found.setdefault(f"hemi-{side}", {})[form] = readers[form](path)
+                keys = [
+                    layout.roi_surface(self.name, c, name, side, f".{form}") for c in categories
+                ]
+                paths = [self.path(key) for key in keys if self.path(key).exists()]
+                if required and not paths:
+                    paths = [self.local(keys[0])]
+                if paths:
+                    parts = [readers[form](path) for path in paths]
+                    found.setdefault(f"hemi-{side}", {})[form] = rois.union(parts, paths[0])
         return found
 
     def chosen(

@@ -51,6 +51,8 @@ def read_trials(path: Path) -> pd.DataFrame:
     missing = [c for c in COLUMNS if c not in table.columns]
     if missing:
         raise DamagedFileError(path, f"it lacks the column {', '.join(missing)}")
+    if table.empty:  # of no rows, pandas cannot tell the type
+        table = table.astype({"run": np.int64, "beta_index": np.int64})
     if table["label"].isna().any():
         raise DamagedFileError(path, "a trial has no label")
     if not np.array_equal(table["beta_index"], np.arange(len(table))):

@@ -66,6 +66,53 @@ def test_labels_that_the_metadata_do_not_name(small):
         _ = small.subject.metadata
 
 
+def test_further_columns_of_the_trial_tables_come_along(small):
+    small.trials(onset=[1.5, "n/a", 3.5, 4.5], dataset="mine", stim_idx=9, participant="P")
+    table = small.subject.metadata
+    assert table.columns.is_unique
+    assert table["onset"].tolist()[:1] == [1.5]
+    assert np.isnan(table["onset"][[1, 4, 5, 6]]).all()
+    assert table["dataset"].tolist() == ["THINGS" if "THINGS" in n else "LAION" for n in ALL]
+    assert table["stim_idx"].tolist() == [2, 1, 0, 3, 3, 2, 2]
+    assert table["participant"].tolist()[:4] == ["P"] * 4
+
+
+def test_sessions_without_trials_shift_nothing(small):
+    small.embeddings()
+    before = small.subject.embeddings.all("CLIP")
+    small.betas(ses="ses-02")
+    small.trials([], ses="ses-02")
+    sub = small.subject
+    table = sub.metadata
+    assert table["session"].tolist() == ["ses-01"] * 4 + ["ses-10"] * 3
+    assert table["run"].dtype == table["beta_index"].dtype == np.int64
+    assert table["session_trial"].dtype == np.int64
+    assert np.array_equal(sub.embeddings.all("CLIP"), before)
+    assert sub.embeddings.all("CLIP", session="ses-02").shape == (0, 8)
+    assert len(sub.images.all("ses-02")) == 0
+
+
+def test_sessions_whose_names_differ_by_a_zero_are_two(small):
+    small.betas(small.rng.normal(size=(4, 3, 5, 2)), ses="ses-1")
+    small.trials(LABELS[1:3], ses="ses-1")
+    small.embeddings()
+    sub = small.subject
+    assert sub.get_sessions() == ["ses-01", "ses-1", "ses-10"]
+    assert sub.metadata["session"].tolist() == ["ses-01"] * 4 + ["ses-1"] * 2 + ["ses-10"] * 3
+    assert sub.metadata["image_name"].tolist() == [*LABELS, *LABELS[1:3], *SECOND]
+    assert len(sub.embeddings.all("CLIP", session="1")) == 2
+    assert len(sub.embeddings.all("CLIP", session="01")) == 4
+    assert [len(part) for part in sub.get_betas().values()] == [4, 2, 3]
+
+
+def test_a_trial_table_without_betas_is_no_session(small):
+    small.trials(LABELS[:2], ses="ses-05")
+    small.embeddings()
+    assert len(small.subject.metadata) == 7
+    with pytest.raises(FileNotFoundError, match="ses='ses-05'"):
+        small.subject.embeddings.all("CLIP", session="ses-05")
+
+
 def test_duplicate_names_in_the_metadata(small):
     small.metadata([*LABELS, LABELS[0]])
     with pytest.raises(InconsistentDataError, match="twice"):
@@ -86,8 +133,10 @@ def test_embeddings_line_up_with_trials(small):
 
 def test_an_embedding_file_that_lacks_an_image(small):
     small.embeddings(LABELS[:2])
-    with pytest.raises(UnknownNameError, match="CLIP_embeddings"):
+    with pytest.raises(InconsistentDataError, match=r"2 images .*CLIP_embeddings.*download_emb"):
         small.subject.embeddings.all("CLIP")
+    with pytest.raises(UnknownNameError, match="CLIP_embeddings"):
+        small.subject.embeddings.get("CLIP", 2)
 
 
 def test_images(small):

@@ -107,6 +107,16 @@ def test_datasets_of_other_lengths_and_kinds(small):
             load_embeddings("CLIP", small.path)["CLIP"]
 
 
+def test_embeddings_that_are_no_numbers_with_a_point(small):
+    small.embeddings()
+    path = small.at(layout.embeddings("CLIP"))
+    with h5py.File(path, "a") as file:
+        del file["embedding"]
+        file["embedding"] = np.ones((4, 8), "i1")
+    with pytest.raises(DamagedFileError, match="type int8"):
+        load_embeddings("CLIP", small.path)["CLIP"]
+
+
 def test_damaged_files(small):
     small.embeddings()
     path = small.at(layout.embeddings("CLIP"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from builders import LABELS, SmallData
 
@@ -72,6 +73,46 @@ def test_metadata_that_name_masks_that_are_not_there(small):
         Segmentations(small.path).get(*ROWS[0])
 
 
+def test_masks_that_cannot_be_told_apart(small):
+    small.segmentations([*ROWS, ROWS[0]])
+    with pytest.raises(InconsistentDataError, match=r"two masks of 'hand', instance 0"):
+        Segmentations(small.path).get(LABELS[0], "hand")
+    assert Segmentations(small.path).get(LABELS[0], "hand", 1).shape == (6, 6)
+    small.segmentations(ROWS)
+    path = small.at(layout.SEGMENTATIONS_METADATA)
+    table = pd.read_csv(path).assign(mask_row=[0, 1, 1, 2])
+    table.to_csv(path, index=False)
+    with pytest.raises(InconsistentDataError, match=r"mask_row 1 .*Download it again"):
+        Segmentations(small.path).nouns(LABELS[0])
+    table.assign(mask_row=[0, 1, None, 2]).to_csv(path, index=False)
+    with pytest.raises(DamagedFileError, match="no whole number"):
+        Segmentations(small.path).nouns(LABELS[0])
+
+
+def test_each_mask_is_read_once(small, monkeypatch):
+    masks = small.segmentations(ROWS)[::-1]
+    found, read = Segmentations(small.path), []
+    original = h5py.Dataset.read_direct
+
+    def counted(self, *arguments):
+        read.append(arguments[1])
+        return original(self, *arguments)
+
+    monkeypatch.setattr(h5py.Dataset, "read_direct", counted)
+    got = found.masks([2, 0, 2, 2, 0])
+    assert np.array_equal(got, masks[[2, 0, 2, 2, 0]])
+    assert sorted(read) == [0, 2]
+
+
+def test_the_metadata_alone_answer_what_is_in_an_image(small):
+    small.segmentations(ROWS)
+    small.at(layout.SEGMENTATIONS).unlink()
+    found = Segmentations(small.path)
+    assert found.nouns(LABELS[0]) == ["hand", "sky"]
+    with pytest.raises(StimuliNotDownloadedError, match=r"download_segmentations\(\)"):
+        found.get(*ROWS[0])
+
+
 def test_damaged_and_missing_masks(small):
     with pytest.raises(DataDirNotSetError):
         Segmentations()
@@ -112,6 +153,14 @@ def test_images_without_captions_give_empty_answers(small):
     assert found.human("other") == found.list("other") == []
     assert found.ai("other") is None
     assert len(found.get("other")) == 0
+
+
+def test_captions_of_no_image_belong_to_none(small):
+    small.captions([(LABELS[1], 1, "one"), ("", 1, "whose?"), (LABELS[0], 1, "other")])
+    found = Captions(small.path)
+    assert found.human(LABELS[1]) == ["one"]
+    assert found.human(LABELS[0]) == ["other"]
+    assert found.human("") == found.human("nan") == []
 
 
 def test_damaged_and_missing_captions(small):

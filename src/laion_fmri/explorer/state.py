@@ -25,5 +25,8 @@ class ExplorerState(param.Parameterized):
     map = param.String(default="", doc="The map on the brain, by its name in the Map control.")
     pool = param.String(default="shared", doc="Pool of a split.")
     split = param.String(default="random_0", doc="Name of a split.")
+    selected_trials = param.List(
+        default=[], item_type=int, doc="Marked trials of the subject (global trial indices)."
+    )
     wanted = param.List(default=[], item_type=str, doc="Keys of the bucket, chosen to download.")
     files_changed = param.Event(doc="Triggered when files were downloaded or deleted.")

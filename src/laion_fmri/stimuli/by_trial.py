@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +18,16 @@ from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, TrialNotFoundError
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.stimuli.metadata import NameIndex, read_metadata
+from laion_fmri.subject_files import SubjectFiles
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
     from laion_fmri.subject import Subject
+
+# Columns of the joined table that a trial table has no say in.
+_DERIVED = ("session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset")
 
 
 def trial_metadata(sub: Subject) -> pd.DataFrame:
@@ -37,39 +42,40 @@ def trial_metadata(sub: Subject) -> pd.DataFrame:
     index = NameIndex(images["image_name"], path)
     tables = sub.get_trial_info(session=None)
     assert isinstance(tables, dict)
-    parts = [
-        pd.DataFrame(
-            {
-                "session": session,
-                "session_trial": np.arange(len(table)),
-                "image_name": table["label"],
-                **{c: table[c] for c in table.columns if c not in ("session", "label")},
-            }
-        )
-        for session, table in tables.items()
-    ]
-    if not parts:
-        parts = [pd.DataFrame({"session": [], "session_trial": [], "image_name": []})]
-    trials = pd.concat(parts, ignore_index=True)
-    unknown = [name for name in trials["image_name"].unique() if name not in index]
-    if unknown:
-        raise InconsistentDataError(
-            f"{len(unknown)} images shown to {sub.name} are not in {path.name} (first: "
-            f"{unknown[0]}). Download the stimulus metadata again."
-        )
+    trials = pd.concat(
+        [
+            table.drop(columns=[c for c in _DERIVED if c in table.columns]).assign(
+                session=session, session_trial=np.arange(len(table)), image_name=table["label"]
+            )
+            for session, table in tables.items()
+            if len(table)
+        ]
+        or [pd.DataFrame(columns=["session", "session_trial", "image_name", "label"])],
+        ignore_index=True,
+    ).drop(columns="label")
+    _require_known(sub.name, index.lacking(trials["image_name"]), path.name, "download_stimuli()")
     rows = index.rows(trials["image_name"])
     known = images.iloc[rows].reset_index(drop=True).drop(columns="image_name")
-    first = ["unique_or_shared", "dataset"]
-    rest = [c for c in known.columns if c not in first and c not in trials.columns]
+    own = ["session", "session_trial", "image_name"]
+    rest = [c for c in known.columns if c not in _DERIVED and c not in trials.columns]
     return pd.concat(
         [
-            trials[["session", "session_trial", "image_name"]],
+            trials[own],
             pd.Series(rows, name="stim_idx"),
-            known[first + rest],
-            trials.drop(columns=["session", "session_trial", "image_name"]),
+            known[["unique_or_shared", "dataset", *rest]],
+            trials.drop(columns=own),
         ],
         axis=1,
     )
+
+
+def _require_known(subject: str, lacking: list[str], file_name: str, remedy: str) -> None:
+    """Refuse trials whose image a file does not name: no row may stand for another."""
+    if lacking:
+        raise InconsistentDataError(
+            f"{len(lacking)} images shown to {subject} are not in {file_name} (first: "
+            f"{lacking[0]}). Download it again with laion_fmri.{remedy}."
+        )
 
 
 class TrialNames:
@@ -83,6 +89,11 @@ class TrialNames:
         # Signature of the tables, names, sessions: replaced as one, for other threads' sake.
         self._known: tuple[object, NDArray[np.object_], NDArray[np.object_]] | None = None
 
+    @property
+    def subject(self) -> str:
+        """Whose trials they are."""
+        return self._sub.name
+
     def all(self, session: str | None = None) -> NDArray[np.object_]:
         """The names of every trial, or of one session's, in order."""
         names, sessions = self._current()
@@ -90,7 +101,7 @@ class TrialNames:
             return names
         wanted = layout.session_id(session)
         if wanted not in self._sub.get_sessions():
-            self._sub.get_trial_info(wanted)  # says that the session is not here
+            SubjectFiles(self._sub.name, self._sub.data_dir).require_betas(wanted)
         return names[sessions == wanted]
 
     def one(self, trial: int) -> str:
@@ -199,7 +210,15 @@ class TrialEmbeddings(_ByTrial):
 
         Rows line up with the rows of ``get_betas``; shape (n_trials, n_features).
         """
-        return self._stimuli.embeddings.rows(model, self._names.all(session))
+        names = self._names.all(session)
+        embeddings = self._stimuli.embeddings
+        _require_known(
+            self._names.subject,
+            embeddings.lacking(model, names),
+            PurePosixPath(layout.embeddings(model)).name,
+            f'download_embeddings("{model}")',
+        )
+        return embeddings.rows(model, names)
 
 
 class TrialSegmentations(_ByTrial):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri.config import load_settings
-from laion_fmri.stimuli.metadata import read_table, require_stimulus_file
+from laion_fmri.stimuli.metadata import RowsByName, read_table, require_stimulus_file
+from laion_fmri.stimuli.once import Kept
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -46,22 +43,25 @@ class Captions:
 
     def __init__(self, data_dir: str | PathLike[str] | None = None) -> None:
         self.data_dir = load_settings(data_dir=data_dir).require_data_dir()
+        self._kept = Kept()
 
-    @cached_property
+    @property
     def metadata(self) -> pd.DataFrame:
         """One row a caption: image_name, caption_idx (0 = AI, 1… = human rank), source
         (human, ai), caption, origin_collection, participant_id, ai_model.
         """
+        return self._kept.get("metadata", self._read)
+
+    def _read(self) -> pd.DataFrame:
         return read_table(require_stimulus_file(self.data_dir, layout.CAPTIONS), COLUMNS)
 
-    @cached_property
-    def _rows_of(self) -> dict[str, NDArray[np.intp]]:
-        groups = self.metadata.groupby("image_name", sort=False).indices
-        return {str(name): np.asarray(rows) for name, rows in groups.items()}
+    @property
+    def _rows(self) -> RowsByName:
+        return self._kept.get("rows", lambda: RowsByName(self.metadata))
 
     def get(self, name: str) -> pd.DataFrame:
         """The captions of one image with all that is known of them, by ``caption_idx``."""
-        rows = self._rows_of.get(name, np.array([], dtype=np.intp))
+        rows = self._rows.of(name)
         return self.metadata.iloc[rows].sort_values("caption_idx", kind="stable", ignore_index=True)
 
     def human(self, name: str) -> list[str]:
@@ -82,8 +82,7 @@ class Captions:
 
     def close(self) -> None:
         """Forget what was read."""
-        self.__dict__.pop("metadata", None)
-        self.__dict__.pop("_rows_of", None)
+        self._kept.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import (
+    DamagedFileError,
     InconsistentDataError,
     StimuliNotDownloadedError,
     UnknownNameError,
@@ -19,6 +19,7 @@ from laion_fmri._errors import (
 from laion_fmri.config import load_settings
 from laion_fmri.stimuli.hdf5 import LazyHdf5
 from laion_fmri.stimuli.metadata import NameIndex, require_stimulus_file
+from laion_fmri.stimuli.once import Kept
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -56,13 +57,17 @@ class _Model:
     """One model's file; the whole array is read once (some 50 MB)."""
 
     def __init__(self, path: Path) -> None:
-        file = LazyHdf5(path)
-        with file, file.dataset("image_ids", 1) as ids:
-            names = ids.asstr()[:]
-        with file, file.dataset("embedding", 2) as embedding:
-            self.features: NDArray[np.floating] = embedding[:]
-        with file, file.dataset("valid", 1) as valid:
-            self.valid: NDArray[np.bool_] = valid[:].astype(bool)
+        with LazyHdf5(path) as file:
+            with file.dataset("image_ids", 1) as ids:
+                names = ids.asstr()[:]
+            with file.dataset("embedding", 2) as embedding:
+                self.features: NDArray[np.floating] = embedding[:]
+            with file.dataset("valid", 1) as valid:
+                self.valid: NDArray[np.bool_] = valid[:].astype(bool)
+        if self.features.dtype.kind != "f":
+            raise DamagedFileError(
+                path, f"its embeddings are of type {self.features.dtype}, not floating-point"
+            )
         if not len(names) == len(self.features) == len(self.valid):
             raise InconsistentDataError(
                 f"{path.name} holds {len(names)} names, {len(self.features)} embeddings and "
@@ -95,8 +100,7 @@ class Embeddings:
     def __init__(self, data_dir: Path, models: list[str] | None = None) -> None:
         self.data_dir = data_dir
         self._chosen = models
-        self._loaded: dict[str, _Model] = {}
-        self._lock = threading.Lock()
+        self._kept = Kept()
         for model in models or ():
             self._path(model)
 
@@ -128,10 +132,13 @@ class Embeddings:
         """The embeddings of many images, in the order of `names`; shape (n, n_features)."""
         return self._model(model).rows(names)
 
+    def lacking(self, model: str, names: Iterable[str]) -> list[str]:
+        """The names that have no row in a model's file, each once."""
+        return self._model(model).index.lacking(names)
+
     def close(self) -> None:
         """Forget what was read."""
-        with self._lock:
-            self._loaded.clear()
+        self._kept.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +162,4 @@ class Embeddings:
 
     def _model(self, model: str) -> _Model:
         path = self._path(model)
-        with self._lock:
-            if model not in self._loaded:
-                self._loaded[model] = _Model(path)
-            return self._loaded[model]
+        return self._kept.get(model, lambda: _Model(path))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from laion_fmri._errors import DamagedFileError, LaionFmriError
+from laion_fmri.stimuli.once import ForkSafeLock
 
 if TYPE_CHECKING:
     import h5py
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class LazyHdf5:
     """One HDF5 file, opened on first use.
 
-    Safe to use from several threads; a forked child opens the file anew, because HDF5
-    handles do not survive a fork.
+    Safe to use from several threads, one of which reads at a time; a forked child opens the
+    file anew, because HDF5 handles do not survive a fork.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._file: h5py.File | None = None
         self._pid = 0
 
@@ -41,7 +41,11 @@ class LazyHdf5:
 
         with self._lock:
             try:
-                if self._file is None or self._pid != os.getpid():
+                if self._file is not None and self._pid != os.getpid():
+                    # Open for as long as it is, HDF5 would share it with what is opened next.
+                    self._file.close()
+                    self._file = None
+                if self._file is None:
                     self._file, self._pid = h5py.File(self.path, "r"), os.getpid()
                 found = self._file.get(name)
                 if not isinstance(found, h5py.Dataset) or found.ndim != n_axes:
@@ -59,7 +63,7 @@ class LazyHdf5:
     def close(self) -> None:
         """Close the file; the next read opens it again."""
         with self._lock:
-            if self._file is not None and self._pid == os.getpid():
+            if self._file is not None:
                 self._file.close()
             self._file = None
 

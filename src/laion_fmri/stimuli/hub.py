@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +10,7 @@ from laion_fmri.stimuli.captions import Captions
 from laion_fmri.stimuli.embeddings import Embeddings
 from laion_fmri.stimuli.images import Images
 from laion_fmri.stimuli.metadata import read_metadata
+from laion_fmri.stimuli.once import Kept
 from laion_fmri.stimuli.segmentations import Segmentations
 
 if TYPE_CHECKING:
@@ -43,37 +43,39 @@ class Stimuli:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self._kept = Kept()
+        self._parts = Kept()
 
-    @cached_property
+    @property
     def metadata(self) -> pd.DataFrame:
         """One row an image: image_name, dataset, participant, unique_or_shared, n_reps."""
-        return read_metadata(self.data_dir)
+        return self._kept.get("metadata", lambda: read_metadata(self.data_dir))
 
-    @cached_property
+    @property
     def images(self) -> Images:
         """The images."""
-        return Images(self.data_dir)
+        return self._parts.get("images", lambda: Images(self.data_dir))
 
-    @cached_property
+    @property
     def embeddings(self) -> Embeddings:
         """Embeddings by pretrained models."""
-        return Embeddings(self.data_dir)
+        return self._parts.get("embeddings", lambda: Embeddings(self.data_dir))
 
-    @cached_property
+    @property
     def segmentations(self) -> Segmentations:
         """Object masks of the shared images."""
-        return Segmentations(self.data_dir)
+        return self._parts.get("segmentations", lambda: Segmentations(self.data_dir))
 
-    @cached_property
+    @property
     def captions(self) -> Captions:
         """Human and AI captions."""
-        return Captions(self.data_dir)
+        return self._parts.get("captions", lambda: Captions(self.data_dir))
 
     def close(self) -> None:
         """Close every file; the next read opens it again."""
-        for name in ("images", "embeddings", "segmentations", "captions"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        self._kept.clear()
+        for part in self._parts.made():
+            part.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +14,7 @@ from laion_fmri import layout
 from laion_fmri._errors import DamagedFileError, InconsistentDataError, InvalidArgumentError
 from laion_fmri.stimuli.hdf5 import LazyHdf5
 from laion_fmri.stimuli.metadata import NameIndex, read_metadata, require_stimulus_file
+from laion_fmri.stimuli.once import Kept
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,13 +40,20 @@ class Images:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self._kept = Kept()
 
-    @cached_property
+    @property
     def _file(self) -> LazyHdf5:
-        return LazyHdf5(require_stimulus_file(self.data_dir, layout.STIMULI_IMAGES))
+        return self._kept.get(
+            "file",
+            lambda: LazyHdf5(require_stimulus_file(self.data_dir, layout.STIMULI_IMAGES)),
+        )
 
-    @cached_property
+    @property
     def _index(self) -> NameIndex:
+        return self._kept.get("index", self._read_index)
+
+    def _read_index(self) -> NameIndex:
         index = NameIndex(
             read_metadata(self.data_dir)["image_name"],
             layout.local_path(self.data_dir, layout.STIMULI_METADATA),
@@ -146,8 +153,10 @@ class Images:
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        if "_file" in self.__dict__:
-            self._file.close()
+        for made in self._kept.made():
+            if isinstance(made, LazyHdf5):
+                made.close()
+        self._kept.clear()
 
     def __enter__(self) -> Self:
         return self

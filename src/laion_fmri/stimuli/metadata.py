@@ -89,6 +89,29 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+class RowsByName:
+    """The rows of each ``image_name`` of a table in which an image has several, or none."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        import pandas as pd
+
+        codes, names = pd.factorize(table["image_name"])
+        self._code_of = {name: code for code, name in enumerate(names)}
+        self._rows = np.argsort(codes, kind="stable")
+        # Rows without a name have the code -1 and stand before the first.
+        self._begins = np.searchsorted(codes[self._rows], np.arange(len(names) + 1))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._code_of
+
+    def of(self, name: str) -> NDArray[np.intp]:
+        """The rows of one image, in the order of the table; none where it has none."""
+        code = self._code_of.get(name)
+        if code is None:
+            return np.array([], dtype=np.intp)
+        return self._rows[self._begins[code] : self._begins[code + 1]]
+
+
 class NameIndex:
     """Rows by image name; the join between files whose orders differ.
 
@@ -140,3 +163,7 @@ class NameIndex:
     def rows(self, names: Iterable[str]) -> NDArray[np.intp]:
         """The rows of many names, in their order."""
         return np.array([self.row(name) for name in names], dtype=np.intp)
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """The names that stand in no row, each once, in their order."""
+        return [name for name in dict.fromkeys(names) if name not in self._rows]

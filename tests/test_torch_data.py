@@ -1,0 +1,275 @@
+"""Trials as a PyTorch dataset."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from builders import GRID, LABELS, SES, SmallData, picture
+
+from laion_fmri import layout
+from laion_fmri._errors import (
+    DataNotDownloadedError,
+    InconsistentDataError,
+    InvalidArgumentError,
+    MissingDependencyError,
+    StimuliNotDownloadedError,
+    UnknownNameError,
+)
+from laion_fmri.subject import load_subject
+
+SECOND = [LABELS[3], LABELS[0], LABELS[0]]
+ALL = [*LABELS, *SECOND]
+REDS = {LABELS[2]: 0, LABELS[1]: 1, LABELS[0]: 2, LABELS[3]: 3}
+
+
+def test_without_torch_the_error_names_the_extra(tmp_path):
+    code = """
+import sys
+sys.modules["torch"] = None
+from laion_fmri.subject import Subject
+from pathlib import Path
+try:
+    Subject("sub-01", Path(sys.argv[1])).to_torch_dataset(session="ses-01")
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert run.stdout.startswith(MissingDependencyError.__name__)
+    assert 'pip install "laion-fmri-explorer[torch]"' in run.stdout
+
+
+@pytest.fixture
+def small(tmp_path):
+    data = SmallData(tmp_path)
+    data.brain()
+    data.betas()
+    data.trials()
+    data.betas(data.rng.normal(size=(*GRID, 3)), ses="ses-10")
+    data.trials(SECOND, ses="ses-10")
+    data.metadata(list(REDS))
+    data.images([picture(colour=(red, 0, 9)) for red in REDS.values()])
+    data.roi("face", "FFA1", (data.rng.random(GRID) < 0.4).astype("u1"))
+    for ses in (SES, "ses-10"):
+        data.session_ceiling(data.rng.uniform(0, 60, GRID), ses=ses)
+    return data
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def brightness(picture) -> float:
+    """A transform that a spawned worker can find."""
+    return float(picture.getpixel((0, 0))[0])
+
+
+def test_items(torch, small):
+    ds = small.subject.to_torch_dataset(roi="FFA1")
+    betas = np.concatenate(list(small.subject.get_betas(roi="FFA1").values()))
+    assert isinstance(ds, torch.utils.data.Dataset)
+    assert len(ds) == 7
+    for trial, item in enumerate(ds):
+        assert list(item) == ["betas", "image", "label", "session", "trial"]
+        assert item["betas"].dtype == torch.float32
+        assert np.array_equal(item["betas"].numpy(), betas[trial])
+        assert item["label"] == ALL[trial]
+        assert item["session"] == ("ses-01" if trial < 4 else "ses-10")
+        assert item["trial"] == trial
+        assert item["image"].dtype == torch.uint8
+        assert item["image"].shape == (3, 6, 6)
+        assert item["image"][:, 0, 0].tolist() == [REDS[ALL[trial]], 0, 9]
+    assert torch.equal(ds[-1]["betas"], ds[6]["betas"])
+    assert ds[np.int64(2)]["trial"] == 2
+    for outside in (7, -8):
+        with pytest.raises(IndexError, match="Item"):
+            ds[outside]
+    assert repr(ds) == "<TrialDataset of sub-01: 7 trials of ses-01, ses-10>"
+
+
+def test_sessions_and_stimuli_choose_items(torch, small):
+    sub = small.subject
+    second = sub.to_torch_dataset(session="ses-10")
+    assert [item["trial"] for item in second] == [4, 5, 6]
+    assert second.trials["label"].tolist() == SECOND
+    assert second.trials.index.tolist() == [4, 5, 6]
+    both = sub.to_torch_dataset(session=["10", "01", "10"], stimuli="shared")
+    assert [item["trial"] for item in both] == [5, 6, 0, 2]
+    expected = [sub.get_betas(ses, stimuli="shared") for ses in ("ses-10", SES)]
+    got = np.stack([item["betas"].numpy() for item in both])
+    assert np.array_equal(got, np.concatenate(expected))
+    assert len(sub.to_torch_dataset(session=[SES], stimuli="unique")) == 2
+
+
+def test_voxels_as_in_get_betas(torch, small):
+    sub = small.subject
+    small.rsquare((small.rng.random(GRID) < 0.5).astype("f4"))
+    for options in (
+        {"nc_threshold": 20.0, "roi": ["FFA1"]},
+        {"mask": sub.get_roi_mask("FFA1")},
+        {"mask_source": "rsquare", "roi": iter(["FFA1", "face"])},
+    ):
+        ds = sub.to_torch_dataset(SES, **options)
+        given = {**options, "roi": "FFA1"} if "roi" in options else options
+        assert np.array_equal(ds[3]["betas"].numpy(), sub.get_betas(SES, **given)[3])
+    with pytest.raises(InvalidArgumentError, match="would differ in length"):
+        sub.to_torch_dataset(nc_threshold=20.0)
+
+
+def test_what_is_done_to_an_item_stays_there(torch, small):
+    ds = small.subject.to_torch_dataset(SES)
+    before = ds[0]["betas"].clone()
+    ds[0]["betas"].zero_()
+    assert torch.equal(ds[0]["betas"], before)
+
+
+def test_nothing_is_read_before_it_is_needed(torch, small):
+    whole = small.at(layout.betas("sub-01", "ses-10")).read_bytes()
+    small.at(layout.betas("sub-01", "ses-10")).write_bytes(whole[: len(whole) // 2])
+    ds = small.subject.to_torch_dataset()
+    assert ds[0]["session"] == "ses-01"
+    with pytest.raises(OSError, match="ses-10"):
+        ds[5]
+
+
+def test_without_images(torch, small):
+    small.at(layout.STIMULI_IMAGES).unlink()
+    with pytest.raises(StimuliNotDownloadedError, match=r"stimuli\.h5.*download_stimuli"):
+        small.subject.to_torch_dataset(SES)
+    small.at(layout.STIMULI_METADATA).unlink()
+    with pytest.raises(StimuliNotDownloadedError, match="download_stimuli"):
+        small.subject.to_torch_dataset(SES)
+    ds = small.subject.to_torch_dataset(SES, image=False)
+    assert list(ds[0]) == ["betas", "label", "session", "trial"]
+
+
+def test_what_cannot_be_made_a_dataset(torch, small, tmp_path):
+    sub = small.subject
+    with pytest.raises(DataNotDownloadedError, match="ses='ses-09'"):
+        sub.to_torch_dataset(session=["ses-01", "ses-09"])
+    with pytest.raises(InvalidArgumentError, match="session identifier"):
+        sub.to_torch_dataset(session=1)
+    with pytest.raises(DataNotDownloadedError, match="fetches one"):
+        sub.to_torch_dataset(session=[])
+    with pytest.raises(DataNotDownloadedError, match="fetches one"):
+        SmallData(tmp_path / "empty").subject.to_torch_dataset()
+    with pytest.raises(UnknownNameError, match="FFA9"):
+        sub.to_torch_dataset(SES, roi="FFA9")[0]
+    small.metadata([LABELS[2], LABELS[1], LABELS[0], "other.jpg"])
+    with pytest.raises(InconsistentDataError, match=r"1 images shown .*unique_THINGS_whisk"):
+        sub.to_torch_dataset(SES)
+
+
+def test_a_session_that_changed_since(torch, small):
+    ds = small.subject.to_torch_dataset("ses-10")
+    small.betas()
+    small.betas(small.rng.normal(size=(*GRID, 2)), ses="ses-10")
+    small.trials(SECOND[:2], ses="ses-10")
+    with pytest.raises(InconsistentDataError, match="Make the dataset again"):
+        ds[0]
+
+
+def test_sessions_without_trials(torch, small):
+    small.betas(small.rng.normal(size=(*GRID, 1)), ses="ses-02")
+    small.trials([], ses="ses-02")
+    ds = small.subject.to_torch_dataset()
+    assert [item["trial"] for item in ds] == list(range(7))
+    assert len(small.subject.to_torch_dataset("ses-02")) == 0
+
+
+def test_betas_beyond_the_memory_are_read_again(torch, small):
+    ds = small.subject.to_torch_dataset(max_memory_gb=1e-7)
+    expected = [item["betas"] for item in small.subject.to_torch_dataset()]
+    assert torch.equal(ds[0]["betas"], expected[0])
+    for place, gone in ((6, "ses-01"), (1, "ses-10"), (5, "ses-01")):
+        with pytest.warns(UserWarning, match=f"those of {gone} were dropped"):
+            assert torch.equal(ds[place]["betas"], expected[place])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in small.subject.to_torch_dataset():
+            pass
+
+
+@pytest.mark.parametrize("start, used_before", [("fork", False), ("fork", True), ("spawn", True)])
+def test_several_workers(torch, small, start, used_before):
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {start} here")
+    ds = small.subject.to_torch_dataset(roi="FFA1", transform=brightness)
+    if used_before:  # HDF5 files are open and betas kept in the parent
+        assert ds[5]["image"] == REDS[ALL[5]]
+    loader = torch.utils.data.DataLoader(
+        ds, batch_size=2, num_workers=2, multiprocessing_context=start, persistent_workers=True
+    )
+    betas = np.concatenate(list(small.subject.get_betas(roi="FFA1").values()))
+    for _ in range(2):
+        batches = list(loader)
+        assert [len(batch["label"]) for batch in batches] == [2, 2, 2, 1]
+        assert np.array_equal(torch.cat([batch["betas"] for batch in batches]).numpy(), betas)
+        assert [label for batch in batches for label in batch["label"]] == ALL
+        assert torch.cat([batch["trial"] for batch in batches]).tolist() == list(range(7))
+        assert torch.cat([batch["image"] for batch in batches]).tolist() == [REDS[n] for n in ALL]
+
+
+def test_errors_come_back_from_workers(torch, small):
+    whole = small.at(layout.betas("sub-01", "ses-10")).read_bytes()
+    small.at(layout.betas("sub-01", "ses-10")).write_bytes(whole[: len(whole) // 2])
+    loader = torch.utils.data.DataLoader(small.subject.to_torch_dataset("ses-10"), num_workers=1)
+    with pytest.raises(Exception, match="cannot be read"):
+        list(loader)
+
+
+def test_a_pickled_dataset_takes_no_betas_along(torch, small):
+    ds = small.subject.to_torch_dataset()
+    empty = len(pickle.dumps(ds))
+    expected = ds[3]["betas"]
+    assert len(pickle.dumps(ds)) == empty
+    assert torch.equal(pickle.loads(pickle.dumps(ds))[3]["betas"], expected)
+
+
+def test_many_threads(torch, small):
+    ds = small.subject.to_torch_dataset(max_memory_gb=1e-7)
+    expected = [item["betas"] for item in small.subject.to_torch_dataset()]
+    wrong: list[int] = []
+
+    def read(first: int) -> None:
+        for step in range(21):
+            place = (first * 3 + step * 2) % 7
+            if not torch.equal(ds[place]["betas"], expected[place]):
+                wrong.append(place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        threads = [threading.Thread(target=read, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_a_split_chooses_items(torch, tiny_bucket, tmp_path):
+    from local_copy import copy_local
+
+    from laion_fmri.splits import get_split_masks
+
+    copy_local(tiny_bucket, tmp_path, ["sub-03"])
+    sub = load_subject("sub-03", tmp_path)
+    ds = sub.to_torch_dataset(roi="visual")
+    item = ds[0]
+    assert item["image"].shape == (3, 1000, 1000)
+    expected = np.asarray(sub.images.get(0)).transpose(2, 0, 1)
+    assert np.array_equal(item["image"].numpy(), expected)
+    train, test = get_split_masks(ds.trials, "random_0", pool="shared", data_dir=tmp_path)
+    chosen = torch.utils.data.Subset(ds, np.flatnonzero(test))
+    assert 0 < len(chosen) < train.sum()
+    assert [item["trial"] for item in chosen] == np.flatnonzero(test).tolist()
