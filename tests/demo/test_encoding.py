@@ -1,0 +1,86 @@
+"""An encoding model of the demo dataset finds what was put into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeCV
+
+from laion_fmri import load_subject
+from laion_fmri.demo import home, load_truth, profiles, write_demo
+
+SUBJECT = "sub-01"
+N_FOLDS = 4
+ENOUGH_IMAGES = replace(
+    profiles.PROFILES["tiny"],
+    name="encoding",
+    subjects=(SUBJECT,),
+    n_sessions=3,
+    n_laion=16,
+    n_things=8,
+    n_unique=800,
+    voxel_mm=5.0,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """The tiny dataset with as many images as a regression needs; its folder and its files."""
+    folder = tmp_path_factory.mktemp("encoding")
+    with pytest.MonkeyPatch.context() as patch:
+        known = {**profiles.PROFILES, ENOUGH_IMAGES.name: ENOUGH_IMAGES}
+        patch.setattr(profiles, "PROFILES", known)
+        bucket = write_demo(folder / "bucket", profile=ENOUGH_IMAGES.name).path
+    patch.setattr(home, "LOCAL_SUBJECTS", (SUBJECT,))
+    home.fill_data_dir(home.DemoHome(bucket, folder / "data"))
+    patch.undo()
+    return bucket, folder / "data"
+
+
+def test_ridge_regression_reaches_the_known_ceiling_in_each_roi(dataset):
+    """Every repeated image is predicted by a model that never saw it.
+
+    The best any model can do is the correlation of the noiseless response, which is known,
+    with the same means.
+    """
+    bucket, data_dir = dataset
+    sub, truth = load_subject(SUBJECT, data_dir), load_truth(bucket)
+    trials, clip = sub.metadata, sub.embeddings.all("CLIP").astype(np.float64)
+    features = (clip - truth.embedding_mean) / truth.embedding_sd
+    names, sessions = trials["image_name"].to_numpy(), trials["session"].to_numpy()
+    repeated = sorted(set(names[trials["unique_or_shared"] == "shared"]))
+
+    def repeats_averaged(values):
+        return np.array([values[names == name].mean() for name in repeated])
+
+    responses, noiseless = {}, {}
+    for roi in truth.subjects[SUBJECT].drivers:
+        betas = np.concatenate(list(sub.get_betas(mask=truth.voxels(SUBJECT, roi)).values()))
+        for session in np.unique(sessions):
+            rows = sessions == session
+            betas[rows] = (betas[rows] - betas[rows].mean(0)) / betas[rows].std(0)
+        betas = betas[:, np.isfinite(betas).all(axis=0)]
+        if betas.shape[1]:
+            responses[roi] = betas.mean(axis=1)
+            noiseless[roi] = repeats_averaged(truth.response(SUBJECT, roi, clip))
+
+    measured = np.column_stack(list(responses.values()))
+    predicted = np.zeros(measured.shape)
+    for fold in range(N_FOLDS):
+        is_test = np.isin(names, repeated[fold::N_FOLDS])
+        model = RidgeCV(np.logspace(1, 4, 7), alpha_per_target=True)
+        predicted[is_test] = model.fit(features[~is_test], measured[~is_test]).predict(
+            features[is_test]
+        )
+    ratios = {}
+    for n, roi in enumerate(responses):
+        means = repeats_averaged(measured[:, n])
+        best = np.corrcoef(means, noiseless[roi])[0, 1]
+        if best > 0.5:
+            reached = np.corrcoef(means, repeats_averaged(predicted[:, n]))[0, 1]
+            ratios[roi] = reached / best
+    assert len(ratios) >= 10
+    assert np.median(list(ratios.values())) > 0.92, ratios
+    assert min(ratios.values()) > 0.75, ratios
