@@ -145,11 +145,15 @@ class TemporaryBucketError(BucketUnreachableError):
     ----------
     retry_after : float or None
         Seconds the server asks to wait before the next try.
+    is_silence : bool
+        Nothing answered, which is worse than an answer that asks for patience.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, retry_after: float | None = None, is_silence: bool = False
+    ) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.is_silence = retry_after, is_silence
 
 
 class AccessDeniedError(BucketError, PermissionError):

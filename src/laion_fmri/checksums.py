@@ -6,11 +6,13 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 _BLOCK = 1 << 20  # bytes read at a time
+_AT_ONCE = 4  # parts
 _PART_ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
 
 Stopped = Callable[[], bool]
@@ -36,41 +38,37 @@ class Checksum:
 
     def matches(self, path: Path, stopped: Stopped = lambda: False) -> bool:
         """Whether a file has this digest; False as well when `stopped` says to give up."""
-        with path.open("rb", buffering=0) as file:
-            return self._of(file, stopped) == self.value
+        if self.part_size is None:
+            whole = _digest(path, self.algorithm, 0, path.stat().st_size, stopped)
+            return whole is not None and whole.hex() == self.value
+        n_parts = max(1, -(-path.stat().st_size // self.part_size))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # hashing leaves the interpreter to others
+            digests = list(pool.map(partial(self._part, path, stopped), range(n_parts)))
+        parts = [digest for digest in digests if digest is not None]
+        of_parts = hashlib.new(self.algorithm, b"".join(parts), usedforsecurity=False)
+        return len(parts) == n_parts and f"{of_parts.hexdigest()}-{n_parts}" == self.value
 
-    def _of(self, file: BinaryIO, stopped: Stopped) -> str | None:
-        if self.algorithm == "crc32":
-            crc = 0
-            while block := file.read(_BLOCK):
+    def _part(self, path: Path, stopped: Stopped, number: int) -> bytes | None:
+        assert self.part_size is not None
+        return _digest(path, self.algorithm, number * self.part_size, self.part_size, stopped)
+
+
+def _digest(path: Path, algorithm: str, start: int, size: int, stopped: Stopped) -> bytes | None:
+    """The digest of some bytes of a file; None when told to stop."""
+    crc, digest = 0, None
+    if algorithm != "crc32":
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while size > 0 and (block := file.read(min(_BLOCK, size))):
+            size -= len(block)
+            if digest is None:
                 crc = zlib.crc32(block, crc)
-                if stopped():
-                    return None
-            return f"{crc:08x}"
-        parts: list[bytes] = []
-        while (part := self._part(file, stopped)) is not None:
-            digest, n_bytes = part
-            if self.part_size is None:
-                return digest.hex()
-            if n_bytes == 0 and parts:
-                break
-            parts.append(digest)
-        if part is None:
-            return None
-        whole = hashlib.new(self.algorithm, b"".join(parts), usedforsecurity=False)
-        return f"{whole.hexdigest()}-{len(parts)}"
-
-    def _part(self, file: BinaryIO, stopped: Stopped) -> tuple[bytes, int] | None:
-        digest, n_bytes = hashlib.new(self.algorithm, usedforsecurity=False), 0
-        while self.part_size is None or n_bytes < self.part_size:
-            most = _BLOCK if self.part_size is None else min(_BLOCK, self.part_size - n_bytes)
-            if not (block := file.read(most)):
-                break
-            digest.update(block)
-            n_bytes += len(block)
+            else:
+                digest.update(block)
             if stopped():
                 return None
-        return digest.digest(), n_bytes
+    return crc.to_bytes(4, "big") if digest is None else digest.digest()
 
 
 def is_md5_etag(etag: str) -> bool:

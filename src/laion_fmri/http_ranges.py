@@ -36,7 +36,7 @@ class HttpStream:
     def read(self, size: int = -1, /) -> bytes:
         """What has arrived, up to `size` bytes; empty at the end."""
         with translated_errors(self._name):
-            return self._response.read1(size if size >= 0 else None)
+            return self._response.read1(size if size >= 0 else None, decode_content=False)
 
     def skip(self, n_bytes: int) -> None:
         """Read past bytes that a server sent although a later range was asked for."""
@@ -105,7 +105,9 @@ class HttpPool:
         if etag is not None:
             asked["If-Match"] = f'"{etag}"'
         with translated_errors(name):
-            response = self.request("GET", url, headers=asked, preload_content=False)
+            response = self.request(
+                "GET", url, headers=asked, preload_content=False, decode_content=False
+            )
         stream = HttpStream(response, name)
         try:
             if response.status not in (200, 206):
@@ -203,4 +205,5 @@ def translated_errors(name: str) -> Iterator[None]:
         if isinstance(error, BucketError):
             raise
         kind = type(error).__name__
-        raise TemporaryBucketError(f"The connection for {name} failed ({kind}).") from None
+        message = f"The connection for {name} failed ({kind})."
+        raise TemporaryBucketError(message, is_silence=True) from None

@@ -91,7 +91,7 @@ def test_a_changed_object_is_noticed(mirror):
     os.utime(mirror / "README", ns=(1, 1))
     with (
         pytest.raises(ObjectChangedError, match="Plan again"),
-        bucket.open("README", 0, before.etag),
+        bucket.open("README", etag=before.etag),
     ):
         pass
 

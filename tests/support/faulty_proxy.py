@@ -16,10 +16,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
+
+from faults import Fault, Request, Schedule, none
 
 _PIECE = 1 << 14  # bytes sent at a time
 _LOOK = 0.02  # seconds between two looks at whether to go on
@@ -30,89 +30,6 @@ _BUSY = (
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
 _OTHER = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code></Error>'
-
-
-class Fault(StrEnum):
-    """What may go wrong with one answer."""
-
-    REFUSED = "connection refused"
-    RESET = "reset in mid-body"
-    TRUNCATED = "body ends early"
-    STALLED = "no more bytes"
-    SLOW_DOWN = "503 SlowDown"
-    SERVER_ERROR = "500"
-    WRONG_LENGTH = "wrong Content-Length"
-    WRONG_RANGE = "wrong Content-Range"
-    CHANGED = "object replaced"
-    DENIED = "403"
-    GARBAGE = "flipped bits"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request for an object that the server has answered.
-
-    Attributes
-    ----------
-    method, key : str
-        The key is empty for a listing.
-    start : int
-        First byte asked for.
-    n_bytes : int
-        Bytes of the answer's body.
-    at : float
-        Seconds on the monotonic clock.
-    """
-
-    method: str
-    key: str
-    start: int
-    n_bytes: int
-    at: float
-
-    @property
-    def has_bytes(self) -> bool:
-        """Whether bytes of an object are on their way."""
-        return self.method == "GET" and bool(self.key) and self.n_bytes > 0
-
-
-Schedule = Callable[[Request], Fault | None]
-
-
-def none(request: Request) -> None:
-    """Schedule that lets everything through."""
-
-
-class Script:
-    """Faults for each key, one an answer with bytes, in order; then no more."""
-
-    def __init__(self, faults: Mapping[str, Iterable[Fault | None]]) -> None:
-        self._left = {key: list(listed) for key, listed in faults.items()}
-
-    def __call__(self, request: Request) -> Fault | None:
-        left = self._left.get(request.key)
-        return left.pop(0) if left and request.has_bytes else None
-
-
-class Deck:
-    """So many faults of each kind, shuffled; dealt with some probability to every answer."""
-
-    def __init__(self, n_each: int, probability: float, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._probability = probability
-        self._left = [fault for fault in Fault for _ in range(n_each)]
-        self._random.shuffle(self._left)
-        self._lock = threading.Lock()
-
-    @property
-    def n_left(self) -> int:
-        """Faults that are still to come."""
-        return len(self._left)
-
-    def __call__(self, request: Request) -> Fault | None:
-        with self._lock:
-            is_dealt = request.has_bytes and self._random.random() < self._probability
-            return self._left.pop() if is_dealt and self._left else None
 
 
 class FaultyProxy:
@@ -184,9 +101,9 @@ class FaultyProxy:
 
     @property
     def n_forwarded(self) -> int:
-        """Bytes of bodies sent for all keys."""
+        """Bytes of objects sent; listings do not count."""
         with self._lock:
-            return self.forwarded.total()
+            return self.forwarded.total() - self.forwarded[""]
 
     # --- connections ----------------------------------------------------------------
 

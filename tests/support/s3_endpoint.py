@@ -1,9 +1,15 @@
-"""A real S3 endpoint over HTTP, on this machine."""
+"""A real S3 endpoint over HTTP, on this machine.
+
+Run as a program, with a bucket's name and a folder, it serves the folder's files as the
+bucket's objects, prints its address, and ends with its input.
+"""
 
 from __future__ import annotations
 
 import itertools
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,8 +113,32 @@ def serve_s3() -> Iterator[S3Endpoint]:
         server.stop()
 
 
+@contextmanager
+def serve_s3_apart(bucket: str, folder: Path) -> Iterator[S3Bucket]:
+    """A bucket holding a folder's files, on an endpoint in a process of its own."""
+    command = [sys.executable, __file__, bucket, str(folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield S3Bucket(bucket, process.stdout.readline().strip())
+
+
 def _backend() -> Any:
     from moto.core import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+
+
+def main() -> None:
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    with serve_s3() as endpoint:
+        endpoint.make_bucket(name)
+        endpoint.put_folder(name, folder)
+        print(endpoint.url, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

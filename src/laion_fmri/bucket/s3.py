@@ -20,6 +20,7 @@ from laion_fmri._errors import (
     LaionFmriError,
     ObjectChangedError,
     ObjectNotFoundError,
+    TemporaryBucketError,
 )
 from laion_fmri.bucket import BucketObject, Folder
 from laion_fmri.checksums import Checksum, is_md5_etag, is_multipart_etag
@@ -123,9 +124,7 @@ class S3Bucket:
         if not is_multipart_etag(found.etag):
             return None
         with self._errors(found.key):
-            told = self._client.head_object(
-                Bucket=self.name, Key=found.key, IfMatch=f'"{found.etag}"', PartNumber=1
-            )
+            told = self._client.head_object(Bucket=self.name, Key=found.key, PartNumber=1)
         if told.get("ServerSideEncryption", "AES256") != "AES256":
             return None
         part_size, n_parts = told["ContentLength"], int(found.etag.rpartition("-")[2])
@@ -166,9 +165,10 @@ class S3Bucket:
             ) from error
         except (BotoCoreError, HTTPError) as error:
             where = self.endpoint_url or "AWS"
-            raise BucketUnreachableError(
+            raise TemporaryBucketError(
                 f"The bucket {self.uri} at {where} does not answer ({type(error).__name__}). "
-                "Check the network and the endpoint (`laion-fmri config`), then try again."
+                "Check the network and the endpoint (`laion-fmri config`), then try again.",
+                is_silence=True,
             ) from error
 
     def _translated(self, error: Any, key: str) -> LaionFmriError:
@@ -184,9 +184,10 @@ class S3Bucket:
             return ObjectNotFoundError(f"The bucket {self.uri} has no object {key}.")
         if status == 412:
             return ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
-        return BucketError(
-            f"The bucket {self.uri} answered {code or status} for {key or 'a list'}."
-        )
+        message = f"The bucket {self.uri} answered {code or status} for {key or 'a list'}."
+        if status in (408, 429) or (status or 0) >= 500:
+            return TemporaryBucketError(message)
+        return BucketError(message)
 
 
 def _contents(page: dict[str, Any]) -> Iterator[BucketObject]:

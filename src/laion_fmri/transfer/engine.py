@@ -36,6 +36,7 @@ MAX_CONNECTIONS = 64
 SEGMENT = 32 << 20  # bytes of a large file that one connection fetches at a time
 ATTEMPTS = 6  # tries in a row that bring no byte
 BACKOFF, LONGEST_BACKOFF = 0.25, 10.0  # seconds before the second try, and before any
+LONGEST_WAIT = 60.0  # seconds, however long a server asks to wait
 
 _LOOK = 0.1  # seconds between two looks at whether to stop
 _PATIENCE = 0.8  # seconds for connections to end once they should
@@ -141,7 +142,8 @@ class _Crew:
         self._streams: set[ByteStream] = set()
         self._places = Places(data_dir)
         self._tell = tell
-        self._n_bytes, self._n_bytes_at_despair = 0, -1  # that arrived, of all files
+        self._n_bytes = 0  # that arrived, of all files
+        self._despaired: tuple[str, int] | None = None
         self._hopeless = ""  # why the rest is not even tried
         self._threads: list[threading.Thread] = []
 
@@ -235,7 +237,8 @@ class _Crew:
             except TemporaryBucketError as error:
                 n_failures = 1 if segment.done > before else n_failures + 1
                 if n_failures >= self._attempts:
-                    self._despair(error)
+                    if error.is_silence:
+                        self._despair(arrival.file, error)
                     arrival.problem = arrival.problem or error
                 else:
                     self._stopped.wait(_backoff(n_failures, error.retry_after))
@@ -359,11 +362,11 @@ class _Crew:
         if self._must_stop():
             stream.close()
 
-    def _despair(self, error: TemporaryBucketError) -> None:
-        # Other files would wait as long in vain, unless one of them still moves.
-        if self._n_bytes == self._n_bytes_at_despair:
+    def _despair(self, file: PlannedFile, error: TemporaryBucketError) -> None:
+        # Where nothing answers for two files, and nothing else moves, the rest waits in vain.
+        before, self._despaired = self._despaired, (file.local, self._n_bytes)
+        if before is not None and before[0] != file.local and before[1] == self._n_bytes:
             self._hopeless = str(error)
-        self._n_bytes_at_despair = self._n_bytes
 
 
 def _ending(file: PlannedFile, error: Exception) -> TransferEvent:
@@ -404,4 +407,4 @@ def _read(stream: ByteStream, size: int, key: str) -> bytes:
 def _backoff(n_failures: int, retry_after: float | None) -> float:
     """Seconds to wait; uneven, so that connections do not all come back at once."""
     longest = min(BACKOFF * 2 ** (n_failures - 1), LONGEST_BACKOFF)
-    return max(retry_after or 0.0, longest * random.uniform(0.5, 1.0))
+    return max(min(retry_after or 0.0, LONGEST_WAIT), longest * random.uniform(0.5, 1.0))

@@ -43,8 +43,8 @@ def require_room(plan: TransferPlan) -> None:
 
 def is_brought(file: PlannedFile) -> bool:
     """Whether somebody else has brought the file since it was planned."""
-    if file.status is FileStatus.DAMAGED:
-        return False
+    if file.status in (FileStatus.DAMAGED, FileStatus.STALE):
+        return False  # what is there is not what is wanted, whatever size the new one has
     try:
         return file.path.stat().st_size == file.size
     except OSError:
