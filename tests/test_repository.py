@@ -32,6 +32,7 @@ KNOWN_HOSTS = {
     "keepachangelog.com",
     "semver.org",
     "www.w3.org",  # names of XML languages, never fetched
+    "s3.amazonaws.com",  # likewise
     "example.com",
     "example.org",
     "127.0.0.1",
