@@ -219,3 +219,26 @@ def test_ctrl_c_leaves_a_resumable_state_and_says_so(tmp_path, tiny_bucket):
     assert "What was fetched is kept" in error
     assert len(error.splitlines()) == 1
     assert list((tmp_path / "data").rglob("*.part"))
+
+
+def test_stores_are_built_listed_and_dropped(at, capsys):
+    fetch = ["download", "--subject", "01", "--ses", "01", "--include-anatomical", "--quiet"]
+    assert main([*fetch, "--accept-license"]) == 0
+    which = ["--subject", "01", "--ses", "01"]
+    capsys.readouterr()
+    assert main(["store", "build", *which, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert main(["store", "list"]) == 0
+    assert "no store" in capsys.readouterr().out
+    assert main(["store", "build", *which, "--quiet"]) == 0
+    assert main(["store", "list", "--json"]) == 0
+    shown = capsys.readouterr().out
+    (store,) = json.loads(shown[shown.index("[") :])
+    assert store["is_fresh"] and store["subject"] == "sub-01"
+    assert said in shown  # it costs what was said
+    assert main(["store", "list"]) == 0
+    assert "fresh" in capsys.readouterr().out
+    assert main(["store", "drop", *which]) == 0
+    assert "1 store removed" in capsys.readouterr().out
+    assert main(["store", "drop", "--subject", "99"]) == 0
+    assert "0 stores removed" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal, get_args
 
 from laion_fmri._errors import (
     InvalidArgumentError,
@@ -63,6 +64,10 @@ ROI_CATEGORIES = (
 """The eight families of ROIs, as published; what a subject has comes from listings."""
 
 HEMISPHERES = ("L", "R")
+MaskSource = Literal["anatomical", "rsquare"]
+MASK_SOURCES: tuple[MaskSource, ...] = get_args(MaskSource)
+"""The two brain masks; what they are is told in `laion_fmri.masks`."""
+
 FUNCTIONAL_RES = "1pt8"
 ANATOMICAL_SESSION = "ses-PrismaAnat"
 

@@ -7,16 +7,12 @@ mask over the columns of the betas has shape (n_voxels,).
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.layout import MASK_SOURCES, MaskSource
 from laion_fmri.volumes import Volume
-
-MaskSource = Literal["anatomical", "rsquare"]
-MASK_SOURCES: tuple[MaskSource, ...] = get_args(MaskSource)
 
 
 def require_mask_source(source: str) -> MaskSource:

@@ -2,17 +2,19 @@
 
 Values are those that nibabel gives, to the last bit: same byte order, same scaling, in
 the same precision. What this adds is that a compressed file is inflated in another
-thread, block by block, and that its checksum is verified.
+thread, part by part, and that its checksum is verified.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 _AFFINE_TOLERANCE = 1e-3  # mm; headers keep float32 affines
 _MOST_INFLATED = 1032  # times; the format cannot compress more
 _DRAINED = 1 << 20  # bytes read at a time where only the checksum matters
+_PARTS_AHEAD = 3
+PART_BYTES = 1_500_000
+"""What is best inflated at a time: little enough to still be in the cache when it is masked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +97,7 @@ class Stored:
         shape, dtype = image.shape, image.get_data_dtype()
         if len(shape) != n_axes:
             raise DamagedFileError(path, f"{n_axes} axes were expected, it has {len(shape)}")
-        if min(shape) < 1:
+        if min(shape[:3]) < 1:  # a session may well have no trial
             raise DamagedFileError(path, f"axes of lengths {shape} are impossible")
         if dtype.kind not in "iuf":
             raise DamagedFileError(path, f"voxels of type {dtype} are not real numbers")
@@ -120,26 +125,55 @@ class Stored:
         inter: Any = np.asanyarray(self.inter)
         return apply_read_scaling(values, slope, inter)
 
-    def blocks(self, count: int, n_values: int) -> Iterator[NDArray]:
-        """`count` blocks of `n_values` stored numbers, each valid until the next is asked for.
-
-        The file is read to its end before the last block is given, since only there does
-        the inflater verify its checksum.
-        """
-        buffer = bytearray(n_values * self.dtype.itemsize)
-        view = memoryview(buffer)
-        values = np.frombuffer(buffer, dtype=self.dtype)
+    def values(self) -> NDArray:
+        """Every stored number in the order of the file, shape (n_values,), read only."""
+        n_bytes = math.prod(self.shape) * self.dtype.itemsize
         with translated_errors(self.path), _opened(self.path) as file:
             _skip(file, self.offset)
-            for block in range(count):
-                if _read_into(file, view) != len(view):
-                    raise DamagedFileError(
-                        self.path, f"it ends in volume {block} of {count} (truncated)"
-                    )
-                if block == count - 1:
-                    while file.read(_DRAINED):
-                        pass
-                yield values
+            data = _read(file, n_bytes)
+            _drain(file)
+        return np.frombuffer(data, dtype=self.dtype)
+
+    def parts(self, sizes: Iterable[int]) -> Generator[NDArray, None, None]:
+        """The stored numbers in the order of the file, in parts of these sizes.
+
+        Another thread reads and inflates ahead of what is asked for. Ask until there is no
+        more: only at the end of the file does the inflater verify its checksum. Close the
+        generator to stop earlier.
+        """
+        permits = threading.Semaphore(_PARTS_AHEAD)
+        ready: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+        abandoned = threading.Event()
+
+        def read_ahead() -> None:
+            try:
+                with _opened(self.path) as file:
+                    _skip(file, self.offset)
+                    for size in sizes:
+                        permits.acquire()
+                        if abandoned.is_set():
+                            return
+                        ready.put(_read(file, size * self.dtype.itemsize))
+                    _drain(file)
+                ready.put(None)
+            except Exception as error:  # it belongs to whoever asked for the parts
+                ready.put(error)
+
+        reader = threading.Thread(target=read_ahead, name=f"inflating {self.path.name}")
+        reader.daemon = True  # parts that nobody asks for must not keep the interpreter alive
+        reader.start()
+        try:
+            with translated_errors(self.path):
+                while (part := ready.get()) is not None:
+                    if isinstance(part, Exception):
+                        raise part
+                    yield np.frombuffer(part, dtype=self.dtype)
+                    del part  # before there is room for another
+                    permits.release()
+        finally:
+            abandoned.set()
+            permits.release()
+            reader.join()
 
 
 def open_nifti(path: Path) -> Nifti1Image:
@@ -202,10 +236,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         if raw.peek(2)[:2] != b"\x1f\x8b":  # what the file is, not what it is called
             yield raw
             return
-        from isal import igzip_threaded
+        from isal import igzip
 
-        with igzip_threaded.open(raw, "rb", threads=1) as inflated:
-            yield inflated
+        with igzip.IGzipFile(fileobj=raw, mode="rb") as inflated:
+            yield cast(BinaryIO, inflated)
 
 
 def _skip(file: BinaryIO, n_bytes: int) -> None:
@@ -213,11 +247,13 @@ def _skip(file: BinaryIO, n_bytes: int) -> None:
         n_bytes -= len(file.read(n_bytes)) or n_bytes
 
 
-def _read_into(file: BinaryIO, view: memoryview) -> int:
-    done = 0
-    while done < len(view):
-        n = file.readinto(view[done:])  # type: ignore[attr-defined]
-        if not n:
-            break
-        done += n
-    return done
+def _read(file: BinaryIO, n_bytes: int) -> bytes:
+    data = file.read(n_bytes)
+    if len(data) != n_bytes:
+        raise EOFError
+    return data
+
+
+def _drain(file: BinaryIO) -> None:
+    while file.read(_DRAINED):
+        pass
