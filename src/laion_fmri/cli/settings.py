@@ -1,4 +1,4 @@
-"""Commands that show: the settings, and what the bucket holds."""
+"""Commands that show: the settings, what the bucket holds, whether all is in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CHANGED = ("bucket", "endpoint_url", "access_url")
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """``config`` and ``info``."""
+    """``config``, ``info`` and ``doctor``."""
     config = commands.add_parser("config", help="show or change the settings")
     config.add_argument("--data-dir", help="where files are kept (made if need be)")
     config.add_argument("--bucket", help="s3://name or file:///path/of/a/mirror")
@@ -23,6 +23,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     info.add_argument("--files", action="store_true", help="every file, tab-separated")
     info.add_argument("--json", action="store_true", help="print JSON")
     info.set_defaults(command=_info)
+
+    doctor = commands.add_parser("doctor", help="look whether everything is in place")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(command=_doctor)
 
 
 def _config(options: argparse.Namespace) -> None:
@@ -41,6 +45,14 @@ def _config(options: argparse.Namespace) -> None:
     for name, source in settings.sources.items():
         shown = values[name] if values[name] is not None else "not set"
         print(f"{name:<13} {shown}  ({source})")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from laion_fmri.doctor import examine
+
+    diagnosis = examine()
+    print(json.dumps(diagnosis.as_dict(), indent=2) if options.json else diagnosis)
+    return 0 if diagnosis.is_good else 1
 
 
 def _info(options: argparse.Namespace) -> None:

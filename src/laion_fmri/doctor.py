@@ -1,0 +1,174 @@
+"""Whether everything is in place: versions, folders, the bucket, the access service."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from typing import Any
+
+from laion_fmri import access, discovery
+from laion_fmri._errors import ConfigError, LaionFmriError
+from laion_fmri._version import __version__
+from laion_fmri.bucket import open_bucket
+from laion_fmri.config import Settings, config_file, load_settings
+from laion_fmri.transfer.plan import format_bytes
+
+_CORE = ("numpy", "pandas", "nibabel", "h5py", "boto3", "urllib3", "pillow", "isal", "tqdm")
+_EXTRAS = {
+    "explorer": ("panel", "panel-material-ui", "holoviews", "bokeh", "nilearn"),
+    "template": ("nilearn", "scipy"),
+    "torch": ("torch",),
+}
+_LITTLE_ROOM = 20e9  # bytes: a subject's session of everything, and some air
+
+
+class Health(StrEnum):
+    """How a finding is to be read."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    subject : str
+    health : Health
+    said : str
+        What was found, and what to do where that is needed.
+    """
+
+    subject: str
+    health: Health
+    said: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was looked at; prints as a table.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether there is no problem."""
+        return all(found.health is not Health.PROBLEM for found in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"findings": [asdict(found) for found in self.findings]}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{f.health:<8} {f.subject:<15} {f.said}" for f in self.findings)
+
+
+def examine() -> Diagnosis:
+    """Look at everything the package needs; a problem in one place hides no other.
+
+    Nothing is changed, and nothing is sent but the questions that a listing of the bucket and
+    the public manifest of the access service are.
+    """
+    findings = [*_of_python(), *_of_extras()]
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        return Diagnosis((*findings, Finding("settings", Health.PROBLEM, str(error))))
+    findings.append(Finding("settings", Health.GOOD, _sources(settings)))
+    for look in (_of_data_dir, _of_bucket, _of_access):
+        findings += look(settings)
+    return Diagnosis(tuple(findings))
+
+
+def _of_python() -> Iterator[Finding]:
+    where = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding("laion_fmri", Health.GOOD, f"{__version__}, {where} ({sys.prefix})")
+    yield Finding("packages", *_versions(_CORE, Health.PROBLEM))
+
+
+def _of_extras() -> Iterator[Finding]:
+    for extra, packages in _EXTRAS.items():
+        yield Finding(f"[{extra}]", *_versions(packages, Health.NOTE))
+
+
+def _versions(packages: Iterable[str], if_missing: Health) -> tuple[Health, str]:
+    known, missing = [], []
+    for package in packages:
+        try:
+            known.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    said = ", ".join(known) + f"{'; ' * bool(known)}not installed: {', '.join(missing)}" * bool(
+        missing
+    )
+    return (if_missing if missing else Health.GOOD), said
+
+
+def _sources(settings: Settings) -> str:
+    told = [f"{name} from {source}" for name, source in settings.sources.items()]
+    return f"{'; '.join(told)} ({config_file()})"
+
+
+def _of_data_dir(settings: Settings) -> Iterator[Finding]:
+    try:
+        data_dir = settings.require_data_dir()
+    except LaionFmriError as error:
+        yield Finding("data directory", Health.PROBLEM, str(error))
+        return
+    writable = os.access(data_dir, os.W_OK | os.X_OK)
+    said = str(data_dir) if writable else f"{data_dir} cannot be written to"
+    yield Finding("data directory", Health.GOOD if writable else Health.PROBLEM, said)
+    free = shutil.disk_usage(data_dir).free
+    health = Health.GOOD if free > _LITTLE_ROOM else Health.NOTE
+    yield Finding("free space", health, format_bytes(free))
+    accepted = access.is_license_accepted(data_dir)
+    said = "accepted" if accepted else "not accepted yet; the first download asks"
+    yield Finding("licence", Health.GOOD if accepted else Health.NOTE, said)
+
+
+def _of_bucket(settings: Settings) -> Iterator[Finding]:
+    def ask() -> str:
+        bucket = open_bucket(settings)
+        subjects = discovery.get_subjects(bucket)
+        return f"{bucket.uri}: {len(subjects)} subjects"
+
+    yield _answered("bucket", ask)
+
+
+def _of_access(settings: Settings) -> Iterator[Finding]:
+    def ask() -> str:
+        files = list(access.stimulus_source(settings).objects())
+        return f"{settings.access_url}: {len(files)} files"
+
+    yield _answered("access service", ask, Health.NOTE)
+    try:
+        known = access.load_credentials(settings.access_url)
+    except LaionFmriError as error:
+        yield Finding("request id", Health.PROBLEM, str(error))
+        return
+    said = "none here; `laion-fmri request-access` gets one" if known is None else "there is one"
+    yield Finding("request id", Health.NOTE if known is None else Health.GOOD, said)
+
+
+def _answered(subject: str, ask: Callable[[], str], if_not: Health = Health.PROBLEM) -> Finding:
+    began = time.perf_counter()
+    try:
+        said = ask()
+    except LaionFmriError as error:
+        return Finding(subject, if_not, str(error))
+    return Finding(subject, Health.GOOD, f"{said} ({time.perf_counter() - began:.1f} s)")
