@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import nibabel
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from laion_fmri._errors import DamagedFileError, InconsistentDataError, InvalidArgumentError
-from laion_fmri.nifti import Grid, grid_of, open_nifti
+from laion_fmri.nifti import PART_BYTES, Grid, grid_of, open_nifti
 from laion_fmri.volumes import Series, read_volume, require_same_grid, write_volume
 
 DTYPES = [order + kind for order in "<>" for kind in ("u1", "i2", "i4", "u2", "f4", "f8")]
@@ -43,16 +45,21 @@ def folder(tmp_path_factory) -> Path:
     scaling=SCALINGS,
     extension=st.sampled_from([".nii", ".nii.gz"]),
     n_members=st.integers(1, 4),
+    part_bytes=st.sampled_from([3, 16, 100, PART_BYTES]),
     data=st.data(),
 )
 def test_masked_series_are_what_nibabel_and_numpy_give(
-    folder, stored, scaling, extension, n_members, data
+    folder, stored, scaling, extension, n_members, part_bytes, data
 ):
     slope, inter = scaling
     path = write_nifti(folder / f"s{extension}", stored, n_members, slope=slope, inter=inter)
     inside = data.draw(hnp.arrays(bool, stored.shape[:3]))
     expected = expected_betas(path, inside)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("laion_fmri.volumes.PART_BYTES", part_bytes)
         series = Series.open(path)
         got = series.masked(np.flatnonzero(inside))
         assert got.dtype == np.float32
@@ -93,6 +100,36 @@ def test_columns_follow_the_order_asked_for(folder):
     path = write_nifti(folder / "o.nii", stored)
     voxels = np.array([5, 0, 23, 5])
     assert Series.open(path).masked(voxels)[0].tolist() == stored[..., 0].ravel()[voxels].tolist()
+
+
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz"])
+def test_a_series_of_no_volumes(folder, extension):
+    path = write_nifti(folder / f"z{extension}", np.zeros((2, 3, 4, 0), "i2"))
+    assert Series.open(path).masked(np.arange(24)).shape == (0, 24)
+
+
+def test_reading_that_stops_early_leaves_no_thread(folder, monkeypatch):
+    monkeypatch.setattr("laion_fmri.volumes.PART_BYTES", 8)
+    path = write_nifti(folder / "e.nii.gz", np.zeros((4, 4, 4, 50), "f4"))
+    row = np.empty(64, "f4")
+    before = threading.active_count()
+    with closing(Series.open(path).fill(np.arange(64), lambda _: row)) as volumes:
+        assert next(volumes) == 0
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+    with pytest.raises(ZeroDivisionError):
+        next(Series.open(path).fill(np.arange(64), lambda _: 1 // 0))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">i2", "f4"])
+@pytest.mark.parametrize("n_inside", [0, 1, 20, 400])
+def test_volumes_that_are_nearly_all_zero(folder, dtype, n_inside):
+    rng = np.random.default_rng(n_inside)
+    stored = np.zeros(11 * 12 * 13, dtype)
+    stored[rng.choice(len(stored), n_inside, replace=False)] = rng.integers(1, 99, n_inside)
+    path = write_nifti(folder / "s.nii.gz", stored.reshape(11, 12, 13))
+    assert read_volume(path).flat.tobytes() == read_nifti(path).ravel().tobytes()
 
 
 # --- damage -------------------------------------------------------------------------------

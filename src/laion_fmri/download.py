@@ -176,12 +176,23 @@ def download_raw(
     LicenseNotAcceptedError, SubjectNotFoundError, NoMatchingDataError, TransferError
     """
     settings = load_settings(data_dir=data_dir)
-    bucket = open_bucket(settings)
     filters: dict[str, Filter] = {"ses": ses, "task": task, "run": run, "echo": echo}
     filters |= {"part": part, "suffix": suffix, "extension": extension}
-    template = Selection("", clean_filters(**filters), include_raw=True, include_derivatives=False)
-    plan = _plan_subjects(subject, template, settings, bucket)
+    plan = plan_raw(subject, settings=settings, bucket=open_bucket(settings), **filters)
     return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
+
+
+def plan_raw(
+    subject: str | Iterable[str], *, settings: Settings, bucket: Bucket, **filters: Filter
+) -> TransferPlan:
+    """What `download_raw` with the same filters would fetch.
+
+    Raises
+    ------
+    SubjectNotFoundError, NoMatchingDataError, DataDirNotSetError, BucketUnreachableError
+    """
+    template = Selection("", clean_filters(**filters), include_raw=True, include_derivatives=False)
+    return _plan_subjects(subject, template, settings, bucket)
 
 
 def download_files(

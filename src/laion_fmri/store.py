@@ -129,6 +129,8 @@ def kept_brain_mask(files: SubjectFiles, mask_source: str) -> tuple[Grid, NDArra
     """
     mask = _mask_path(files, mask_source)
     for path in _store_paths(files.data_dir, files.name):
+        if _parts(path)[2] != mask_source:
+            continue
         try:
             header = BetasStore.open(path).header
             unchanged = header.mask_source == mask_source and header.mask == Source.of(mask)

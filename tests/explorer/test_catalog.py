@@ -93,6 +93,7 @@ def test_a_subject_that_lacks_an_roi(bucket):
         assert not any(
             layout.roi_of(o.key)[1] == roi for o in bucket.objects(f"{layout.ROIS_TREE}/{name}/")
         )
+    assert {(name, roi) for name, rois in catalog.lacking().items() for roi in rois} == lacking
     assert catalog.categories == layout.ROI_CATEGORIES
 
 

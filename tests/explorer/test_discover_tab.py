@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import pytest
+from counting import CountingBucket
 
 from laion_fmri import layout
-from laion_fmri.config import load_settings
+from laion_fmri.access import accept_license
+from laion_fmri.bucket.directory import DirectoryBucket
+from laion_fmri.config import Settings, config_file, load_settings, read_config
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.state import ExplorerState
+from laion_fmri.explorer.jobs import shared_queue
+from laion_fmri.explorer.state import IN_THE_ADDRESS, ExplorerState
 from laion_fmri.explorer.tabs.discover import DiscoverTab
+from laion_fmri.transfer.plan import make_plan
 
 
 def open_tab(data_dir, bucket) -> DiscoverTab:
@@ -37,20 +43,20 @@ def fetch(bucket, data_dir, key):
 
 def test_the_dataset_at_a_glance(data_dir, tiny_bucket):
     tab = open_tab(data_dir, tiny_bucket)
-    assert list(tab._cards) == [f"sub-0{n}" for n in (1, 3, 5, 6, 7)]
-    card = tab._cards["sub-01"]._view.object
+    assert list(tab.overview.cards) == [f"sub-0{n}" for n in (1, 3, 5, 6, 7)]
+    card = tab.overview.cards["sub-01"]._view.object
     assert "0 of 2 here" in card
     assert "nothing here yet" in card
-    assert 'aria-label="sub-01, ses-01: not here"' in tab.sessions.object
-    assert 'aria-label="sub-01, ses-31: held out"' in tab.sessions.object
-    assert "ses-31 to ses-34" in tab.held_out.object
+    assert 'aria-label="sub-01, ses-01: not here"' in tab.overview.sessions.object
+    assert 'aria-label="sub-01, ses-31: held out"' in tab.overview.sessions.object
+    assert "ses-31 to ses-34" in tab.overview.held_out.object
     for category in layout.ROI_CATEGORIES:
-        assert f"<h3>{category}" in tab.rois.object
-    assert 'aria-label="FFA1, sub-01: not here"' in tab.rois.object
-    assert "does not exist" in tab.rois.object
-    assert "data use agreement needed" in tab.stimuli.object
-    assert tiny_bucket.as_uri() in tab.source.object
-    assert str(data_dir) in tab.source.object
+        assert f"<h3>{category}" in tab.overview.rois.object
+    assert 'aria-label="FFA1, sub-01: not here"' in tab.overview.rois.object
+    assert "does not exist" in tab.overview.rois.object
+    assert "data use agreement needed" in tab.overview.stimuli.object
+    assert tiny_bucket.as_uri() in tab.source.text
+    assert str(data_dir) in tab.source.text
     assert not tab.messages
 
 
@@ -58,8 +64,8 @@ def test_it_follows_what_is_fetched(data_dir, tiny_bucket):
     tab = open_tab(data_dir, tiny_bucket)
     fetch(tiny_bucket, data_dir, layout.trials("sub-05", "ses-02"))
     tab.state.param.trigger("files_changed")
-    assert 'aria-label="sub-05, ses-02: partly here"' in tab.sessions.object
-    assert "0 of 2, 1 partly" in tab._cards["sub-05"]._view.object
+    assert 'aria-label="sub-05, ses-02: partly here"' in tab.overview.sessions.object
+    assert "0 of 2, 1 partly" in tab.overview.cards["sub-05"]._view.object
 
 
 def test_a_card_leads_to_the_download(data_dir, tiny_bucket):
@@ -71,9 +77,9 @@ def test_a_card_leads_to_the_download(data_dir, tiny_bucket):
 def test_without_a_data_directory_the_bucket_is_shown_all_the_same(tiny_bucket):
     tab = open_tab(None, tiny_bucket)
     assert "No data directory is set" in messages(tab)
-    assert "not set" in tab.source.object
-    assert tab.contents.visible
-    assert len(tab._cards) == 5
+    assert "not set" in tab.source.text
+    assert tab.overview.__panel__().visible
+    assert len(tab.overview.cards) == 5
 
 
 def test_without_the_bucket_what_is_local_is_shown(data_dir, tmp_path, tiny_bucket):
@@ -83,18 +89,18 @@ def test_without_the_bucket_what_is_local_is_shown(data_dir, tmp_path, tiny_buck
     assert "is not a directory" in messages(tab)
     assert "what is in the data directory" in messages(tab)
     assert tab.again.label == "Try again"
-    assert list(tab._cards) == ["sub-03"]
+    assert list(tab.overview.cards) == ["sub-03"]
     shutil.copytree(tiny_bucket, mirror)
     tab._list_again()
     assert not tab.messages
     assert tab.again.label == "List again"
-    assert len(tab._cards) == 5
+    assert len(tab.overview.cards) == 5
 
 
 def test_nothing_at_all(tmp_path):
     tab = open_tab(None, tmp_path / "mirror")
     assert len(tab.messages) == 2
-    assert not tab.contents.visible
+    assert not tab.overview.__panel__().visible
     (tmp_path / "empty").mkdir()
     assert "holds no subject" in messages(open_tab(None, tmp_path / "empty"))
 
@@ -106,6 +112,177 @@ def test_names_from_the_bucket_are_text(data_dir, tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
     tab = open_tab(data_dir, mirror)
-    assert "&lt;img src=x" in tab.rois.object
-    assert "<img" not in tab.rois.object
-    assert "<b>" not in tab.rois.object
+    assert "&lt;img src=x" in tab.overview.rois.object
+    assert "<img" not in tab.overview.rois.object
+    assert "<b>" not in tab.overview.rois.object
+
+
+# --- an unreachable bucket ----------------------------------------------------------
+
+
+def test_the_last_listing_is_shown_with_its_date(data_dir, tmp_path, tiny_bucket):
+    mirror = tmp_path / "mirror"
+    shutil.copytree(tiny_bucket, mirror)
+    tab = open_tab(data_dir, mirror)
+    tab.view.value = "Files"
+    n_files = tab.browser.grid.view["total"]
+    mirror.rename(tmp_path / "away")
+    later = open_tab(data_dir, mirror)
+    assert "is not a directory" in messages(later)
+    assert "was listed on" in messages(later)
+    assert list(later.overview.cards) == list(tab.overview.cards)
+    assert not tab.messages
+    later.view.value = "Files"
+    assert "was listed on" in later.file_messages[0][0].object
+    assert later.browser.grid.view["total"] == n_files
+    (tmp_path / "away").rename(mirror)
+    later._list_again()
+    assert not later.messages
+    assert not later.file_messages
+
+
+# --- files --------------------------------------------------------------------------
+
+
+def open_files(data_dir, bucket) -> DiscoverTab:
+    tab = open_tab(data_dir, bucket)
+    tab.view.value = "Files"
+    return tab
+
+
+def open_file(tab, key: str) -> None:
+    """Open a file as a click on its row does."""
+    table, version = tab.browser._table, tab.browser.grid.view["version"]
+    place = [table.objects[row].key for row in tab.browser.rows].index(key)
+    tab.browser.grid._handle_msg({"open": place, "version": version})
+
+
+def test_the_bucket_is_listed_when_its_files_are_looked_at(data_dir, tiny_bucket):
+    tab = open_tab(data_dir, tiny_bucket)
+    assert tab.data._listing is None
+    tab.view.value = "Files"
+    assert tab.browser.grid.view["total"] == sum(1 for _ in DirectoryBucket(tiny_bucket).objects())
+    assert "Listed on" in tab.progress.object
+    fetch(tiny_bucket, data_dir, layout.CAPTIONS)
+    tab.state.param.trigger("files_changed")
+    tab.browser.filters.facets["status"].value = ["here"]
+    assert tab.browser.grid.view["total"] == 1
+
+
+def test_chosen_files_go_to_the_download_tab(data_dir, tiny_bucket):
+    tab = open_files(data_dir, tiny_bucket)
+    tab.browser.filters.text.value_input = "captions"
+    tab.browser.choose_all.clicks += 1
+    tab.browser.download.clicks += 1
+    assert (tab.state.wanted, tab.state.tab) == ([layout.CAPTIONS], "Download")
+    assert "wanted" not in IN_THE_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("dataset_description.json", "LAION-fMRI"),
+        (layout.trials("sub-01", "ses-01"), "beta_index"),
+        (layout.mean_rsquare("sub-01"), "LAS"),
+        (layout.CAPTIONS, "caption_idx"),
+        (layout.trials("sub-01", "ses-31"), "does not serve"),
+    ],
+)
+def test_files_are_read_in_place(data_dir, tiny_bucket, key, said):
+    tab = open_files(data_dir, tiny_bucket)
+    open_file(tab, key)
+    assert said in tab.browser.contents.text
+    assert not any(data_dir.rglob("*.json"))  # nothing is downloaded by looking
+
+
+def test_a_file_that_is_denied_says_so(data_dir, tiny_bucket):
+    tab = open_files(data_dir, tiny_bucket)
+    tab._listed.bucket._denied.append(layout.STIMULI_METADATA)
+    open_file(tab, layout.STIMULI_METADATA)
+    assert "denies access" in tab.browser.contents._messages[0][0].object
+
+
+def test_hostile_names_and_contents_are_text(data_dir, tmp_path):
+    hostile = "<img src=x onerror=alert(1)>"
+    mirror = tmp_path / "mirror"
+    path = mirror / "derivatives" / "rois" / "sub-01" / "face" / f"sub-01_label-{hostile}_mask.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{hostile}\t{hostile}\n{hostile}\t<script>alert(2)</script>\n")
+    tab = open_files(data_dir, mirror)
+    open_file(tab, path.relative_to(mirror).as_posix())
+    assert "<img" not in tab.browser.contents.text
+    assert "<script" not in tab.browser.contents.text
+    assert "&lt;script" in tab.browser.contents.text
+
+
+# --- settings -----------------------------------------------------------------------
+
+
+def change(tab: DiscoverTab, **typed: str) -> None:
+    tab.change.clicks += 1
+    for name, text in typed.items():
+        tab.form.fields[name].value = text
+    tab.form.submit.clicks += 1
+
+
+def test_settings_are_changed_after_a_check(data_dir, tmp_path, tiny_bucket):
+    tab = open_tab(data_dir, tmp_path / "gone")
+    other = DiscoverTab(ExplorerState(tab="Discover"), tab.data)
+    other.open()
+    change(tab, bucket=tiny_bucket.as_uri(), data_dir=str(tmp_path / "new"))
+    assert not tab.form.is_open
+    assert "lists 5 subjects" in tab.done[0][0].object
+    assert tab.data.data_dir == tmp_path / "new"
+    for page in (tab, other):
+        assert len(page.overview.cards) == 5
+        assert str(tmp_path / "new") in page.source.text
+    assert not config_file().exists()  # the server was started on settings of its own
+
+
+def test_settings_that_do_not_work_are_not_kept(data_dir, tmp_path, tiny_bucket):
+    tab = open_tab(data_dir, tiny_bucket)
+    before = tab.data.settings
+    change(tab, bucket="s3://nobody", endpoint_url="http://127.0.0.1:9", data_dir="/etc/hosts")
+    assert tab.data.settings == before
+    assert tab.form.is_open
+    fields = tab.form.fields
+    assert "does not answer" in fields["bucket"].helper_text
+    assert "is a file" in fields["data_dir"].helper_text
+    assert fields["bucket"].error_state
+    assert not fields["access_url"].error_state
+    change(tab, data_dir="~nobody-of-that-name/x")
+    assert "no usable path" in tab.form.message.object
+    assert not tab.form.submit.disabled
+
+
+def test_what_the_environment_sets_cannot_be_changed(tmp_path, tiny_bucket, monkeypatch):
+    monkeypatch.setenv("LAION_FMRI_BUCKET", tiny_bucket.as_uri())
+    tab = DiscoverTab(ExplorerState(tab="Discover"), ExplorerData())
+    tab.open()
+    change(tab, data_dir=str(tmp_path / "data"))
+    assert tab.form.fields["bucket"].disabled
+    assert "LAION_FMRI_BUCKET" in tab.form.fields["bucket"].helper_text
+    assert read_config() == {"data_dir": str(tmp_path / "data")}
+
+
+def test_downloads_under_way_are_not_lost(data_dir, tmp_path, tiny_bucket):
+    tab = open_tab(data_dir, tiny_bucket)
+    queue = shared_queue(tab.data.settings)
+    go_on = threading.Event()
+    slow = CountingBucket(DirectoryBucket(tiny_bucket))
+    slow.before_read = lambda *_: go_on.wait(30) and None
+    found = [slow.head(layout.CAPTIONS)]
+    accept_license(data_dir)
+    job = queue.submit(make_plan(found, data_dir, slow), "Captions")
+    change(tab, data_dir=str(tmp_path / "new"))
+    assert f"Downloads into {data_dir} go on." in tab.done[0][0].object
+    go_on.set()
+    assert job.over.wait(30)
+    assert (data_dir / layout.CAPTIONS).is_file()
+    assert shared_queue(load_settings(data_dir=data_dir)) is queue
+
+
+def test_a_data_directory_that_is_set_has_a_subject_to_show(tiny_home):
+    tab = DiscoverTab(ExplorerState(tab="Discover"), ExplorerData(Settings()))
+    tab.data.change_settings({"data_dir": str(tiny_home.data_dir)})
+    assert tab.state.subject == "sub-01"

@@ -1,24 +1,36 @@
 from __future__ import annotations
 
+import json
+import logging
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
+from form_filler import GIVEN
 from throttled_bucket import ThrottledBucket, wait_until
 
 from laion_fmri import access, layout
-from laion_fmri.config import load_settings
+from laion_fmri.config import Settings, load_settings
+from laion_fmri.demo.access_service import DemoAccessService
+from laion_fmri.demo.home import DemoHome, fill_data_dir
+from laion_fmri.explorer.checkup import CheckSnapshot, CheckState
+from laion_fmri.explorer.choices import IMAGES
 from laion_fmri.explorer.components.file_table import ROWS, FileTable
+from laion_fmri.explorer.components.links import outside_link, with_links
+from laion_fmri.explorer.components.plan_view import PlanFacts, summary_html
 from laion_fmri.explorer.components.transfer_progress import (
+    format_moment,
     format_seconds,
     grouped_reasons,
     progress_html,
 )
+from laion_fmri.explorer.components.verify_view import check_html
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.jobs import JobSnapshot, JobState
+from laion_fmri.explorer.jobs import ActiveFile, JobQueue, JobSnapshot, JobState
 from laion_fmri.explorer.state import ExplorerState
 from laion_fmri.explorer.tabs.download import DownloadTab
-from laion_fmri.transfer.plan import FileStatus, PlannedFile
+from laion_fmri.transfer.plan import FileStatus, PlannedFile, TransferPlan
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 
@@ -30,20 +42,42 @@ def data_dir(tmp_path):
     return path
 
 
-def open_tab(data_dir, bucket, **chosen) -> DownloadTab:
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("LAION_FMRI_REQUEST_ID", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def service(tiny_bucket):
+    with DemoAccessService(tiny_bucket) as service:
+        yield service
+
+
+def open_tab(data_dir, bucket, access_url=None, **chosen) -> DownloadTab:
     address = bucket if isinstance(bucket, str) else bucket.as_uri()
-    data = ExplorerData(load_settings(data_dir=data_dir, bucket=address))
+    settings = load_settings(data_dir=data_dir, bucket=address, access_url=access_url)
+    data = ExplorerData(settings)
     state = ExplorerState(tab="Download", **chosen)
     tab = DownloadTab(state, data)
     tab.open()
     return tab
 
 
-def choose(tab, subjects=("sub-05",), sessions=("ses-01",), responses=("Trial tables",), brain=()):
+def choose(
+    tab,
+    subjects=("sub-05",),
+    sessions=("ses-01",),
+    responses=("Trial tables",),
+    brain=(),
+    stimuli=(),
+):
     tab.form.subjects.value = list(subjects)
     tab.form.sessions.value = list(sessions)
     tab.form.what["Responses"].value = list(responses)
     tab.form.what["Brain"].value = list(brain)
+    tab.form.what["Stimuli"].value = list(stimuli)
 
 
 def messages(tab) -> str:
@@ -54,7 +88,7 @@ def download(tab):
     tab.run.clicks += 1
     (job, *_) = reversed(tab.queue.jobs())
     wait_until(lambda: not tab.queue.is_busy)
-    tab._follow_jobs()
+    tab._follow_the_server()
     return next(j for j in tab.queue.jobs() if j.number == job.number)
 
 
@@ -84,17 +118,21 @@ def test_the_plan_follows_the_choice(data_dir, tiny_bucket):
 def test_the_licence_is_asked_for_once(data_dir, tiny_bucket):
     tab = open_tab(data_dir, tiny_bucket)
     choose(tab)
-    assert tab.licence.visible
-    assert tab.run.disabled
-    assert not tab.run.visible
-    tab._accept_licence()
+    tab.run.clicks += 1
+    assert tab.licence.is_open
+    assert tab.queue.jobs() == ()
+    tab.licence.no.clicks += 1
+    assert not tab.licence.is_open
+    assert not access.is_license_accepted(data_dir)
+    tab.run.clicks += 1
+    tab.licence.yes.clicks += 1
     assert access.is_license_accepted(data_dir)
-    assert not tab.licence.visible
-    assert tab.run.visible
-    assert not tab.run.disabled
+    wait_until(lambda: tab.queue.jobs()[0].state is JobState.FINISHED)
     again = open_tab(data_dir, tiny_bucket)
-    choose(again)
-    assert not again.licence.visible
+    choose(again, sessions=("ses-02",))
+    again.run.clicks += 1
+    assert not again.licence.is_open
+    wait_until(lambda: len(again.queue.jobs()) == 2 and not again.queue.is_busy)
 
 
 def test_it_fetches_exactly_that_and_then_there_is_nothing_to_do(data_dir, tiny_bucket):
@@ -131,45 +169,361 @@ def test_what_the_bucket_denies_is_shown(data_dir, tmp_path, tiny_bucket):
     job = download(tab)
     assert job.state is JobState.FAILED
     html = progress_html(job)
+    assert tab.jobs.history._views[1].resume.label == "Retry what failed"
     assert "1 denied" in html
     assert "Denied:" in html
     assert key in html
 
 
-def test_a_second_page_sees_the_same_job(data_dir, tiny_bucket):
-    access.accept_license(data_dir)
-    slow = ThrottledBucket(tiny_bucket)
-    pages = [open_tab(data_dir, tiny_bucket) for _ in range(2)]
-    pages[0].data.bucket = lambda: slow
-    choose(pages[0])
-    pages[0].run.clicks += 1
-    try:
-        pages[1].refresh()
-        assert list(pages[1].jobs._views) == list(pages[0].jobs._views) == [1]
-        late = open_tab(data_dir, tiny_bucket)
-        assert list(late.jobs._views) == [1]
-        assert late.queue.is_busy
-    finally:
-        slow.open_wide()
-    wait_until(lambda: not late.queue.is_busy)
-    late._follow_jobs()
-    assert "finished" in late.jobs._views[1]._view.object
-
-
-def test_cancelling(data_dir, tiny_bucket):
+def slow_tab(data_dir, tiny_bucket):
+    """A tab on a bucket that gives its bytes when it is told to."""
     access.accept_license(data_dir)
     slow = ThrottledBucket(tiny_bucket)
     tab = open_tab(data_dir, tiny_bucket)
     tab.data.bucket = lambda: slow
     choose(tab)
+    return tab, slow
+
+
+def test_a_second_page_sees_the_same_job(data_dir, tiny_bucket):
+    tab, slow = slow_tab(data_dir, tiny_bucket)
+    other = open_tab(data_dir, tiny_bucket)
     tab.run.clicks += 1
-    tab.queue.cancel(1)
-    slow.open_wide()
+    try:
+        other.refresh()
+        assert list(other.jobs.list._views) == list(tab.jobs.list._views) == [1]
+        late = open_tab(data_dir, tiny_bucket)
+        assert list(late.jobs.list._views) == [1]
+        assert late.queue.is_busy
+    finally:
+        slow.open_wide()
+    wait_until(lambda: not late.queue.is_busy)
+    late._follow_the_server()
+    assert late.jobs.list._views == {}
+    assert "finished" in late.jobs.history._views[1]._view.object
+
+
+@pytest.mark.parametrize("how", ["pause", "cancel"])
+def test_a_download_is_stopped_and_resumed(data_dir, tiny_bucket, how):
+    tab, slow = slow_tab(data_dir, tiny_bucket)
+    tab.run.clicks += 1
+    wait_until(lambda: tab.queue.jobs()[0].state is JobState.RUNNING)
+    tab._follow_the_server()
+    getattr(tab.jobs.list._views[1], how).clicks += 1
     wait_until(lambda: not tab.queue.is_busy)
-    tab._follow_jobs()
-    assert "cancelled" in tab.jobs._views[1]._view.object
+    tab._follow_the_server()
+    shown = (tab.jobs.list if how == "pause" else tab.jobs.history)._views[1]
+    assert shown.resume.label == "Resume"
+    assert ("paused" if how == "pause" else "cancelled") in shown._view.object
+    slow.open_wide()
+    shown.resume.clicks += 1
+    wait_until(lambda: tab.queue.jobs()[0].state is JobState.FINISHED)
+
+
+def test_what_failed_is_retried_from_the_history(data_dir, tmp_path, tiny_bucket):
+    access.accept_license(data_dir)
+    mirror = tmp_path / "mirror"
+    shutil.copytree(tiny_bucket, mirror)
+    tab = open_tab(data_dir, mirror)
+    choose(tab)
+    away = (mirror / layout.trials("sub-05", "ses-01")).rename(tmp_path / "away")
+    assert download(tab).state is JobState.FAILED
+    away.rename(mirror / layout.trials("sub-05", "ses-01"))
+    view = tab.jobs.history._views[1]
+    assert view.resume.label == "Retry what failed"
+    view.resume.clicks += 1
+    wait_until(lambda: tab.queue.jobs()[0].state is JobState.FINISHED)
+    assert len(tab.queue.jobs()) == 1
+
+
+def test_where_another_server_downloads_the_page_only_looks_on(data_dir, tiny_bucket):
+    access.accept_license(data_dir)
+    settings = Settings(data_dir=data_dir, bucket=tiny_bucket.as_uri())
+    other = JobQueue(settings)
+    tab = open_tab(data_dir, tiny_bucket)
+    choose(tab)
+    plan = tab._facts.plan
+    assert tab.run.disabled
+    assert "Another explorer" in tab.jobs.messages[0][0].object
+    slow = ThrottledBucket(tiny_bucket)
+    slow_files = tuple(PlannedFile(*[getattr(f, n) for n in NAMES], slow) for f in plan.files)
+    other.submit(TransferPlan(slow_files, data_dir), "theirs")
+    wait_until(lambda: tab.queue.jobs() and tab.queue.jobs()[0].state is JobState.RUNNING)
+    tab._follow_the_server()
+    assert len(tab.jobs.list._views[1]._buttons) == 0
+    other.close()
+    tab._follow_the_server()
+    assert len(tab.jobs.messages) == 0
     assert not tab.run.disabled
+    assert [b.label for b in tab.jobs.list._views[1]._buttons] == ["Resume", "Cancel"]
+
+
+NAMES = ("key", "local", "size", "etag", "status", "bytes_here")
+
+
+# --- single files -----------------------------------------------------------------------
+
+
+def test_files_chosen_elsewhere_are_the_request_and_can_be_removed(data_dir, tiny_bucket):
+    access.accept_license(data_dir)
+    tab = open_tab(data_dir, tiny_bucket)
+    key = layout.trials("sub-05", "ses-01")
+    tab.state.wanted = [key, "README"]
+    assert [f.key for f in tab._facts.plan.files] == [key, "README"]
+    assert tab.form.request.title() == "2 chosen files"
+    tab.form.what["Stimuli"].value = ["Captions"]
+    assert {f.key for f in tab._facts.plan.files} == {key, "README", layout.CAPTIONS}
+    tab.form.drop.clicks += 1
+    assert tab.state.wanted == []
+    assert [f.key for f in tab._facts.plan.files] == [layout.CAPTIONS]
+
+
+def test_files_chosen_before_the_tab_is_opened(data_dir, tiny_bucket):
+    tab = open_tab(data_dir, tiny_bucket, wanted=["README"])
+    assert [f.key for f in tab._facts.plan.files] == ["README"]
+
+
+def test_a_range_of_sessions(data_dir, tiny_bucket):
+    tab = open_tab(data_dir, tiny_bucket)
+    names = [f"ses-{n:02d}" for n in range(1, 31)]
+    tab.form.range.offer(names)
+    tab.form.sessions.param.update(options=[*names, "averages"], value=["averages"])
+    tab.form.range.first.value, tab.form.range.last.value = "ses-05", "ses-01"
+    tab.form.range.choose.clicks += 1
+    assert tab.form.sessions.value == [*names[:5], "averages"]
+
+
+# --- the images -------------------------------------------------------------------------
+
+
+def fill(form, **changes):
+    for name, text in {**GIVEN, **changes}.items():
+        if name in form.fields:
+            form.fields[name].value_input = form.fields[name].value = text
+    form.boxes["accepted_terms"].value = form.boxes["acknowledged_privacy"].value = True
+
+
+def images_tab(data_dir, tiny_bucket, service):
+    access.accept_license(data_dir)
+    tab = open_tab(data_dir, tiny_bucket, access_url=service.url)
+    choose(tab, subjects=(), sessions=(), responses=(), stimuli=(IMAGES,))
+    return tab
+
+
+def said(tab) -> str:
+    return str([getattr(m, "objects", m) for m in tab.access.form.messages])
+
+
+def test_the_images_need_an_agreement(data_dir, tiny_bucket, service, home):
+    tab = images_tab(data_dir, tiny_bucket, service)
+    form = tab.access.form
+    assert list(tab.access.form_place) == [form.__panel__()]
+    assert "Terms, version 1.0" in form._text.object
+    for page in ("terms", "privacy", "takedown"):
+        assert f'href="{service.url}/{page}" target="_blank" rel="noopener' in form._text.object
+    assert tab.run.disabled
+    fill(form, email="nobody", research_purpose="too short")
+    form.send.clicks += 1
+    assert "e-mail address" in form.fields["email"].helper_text
+    assert "at least 20" in form.fields["research_purpose"].helper_text
+    assert not form.fields["name"].error_state
+    assert service.n_requests["POST /api/v1/access/request"] == 0
+    fill(form)
+    form.send.clicks += 1
+    assert tab.access.standing.is_known
+    assert len(tab.access.form_place) == 0
+    assert all(field.value == field.value_input == "" for field in form.fields.values())
+    assert not tab.run.disabled
+    stored = json.loads((home / ".cache/laion-fmri/auth.json").read_text())
+    assert stored["email"] == GIVEN["email"]
+    assert stored["request_id"] not in tab.access._line.object
     assert download(tab).state is JobState.FINISHED
+    assert (data_dir / layout.STIMULI_IMAGES).is_file()
+    assert not any(
+        text in path.read_text()
+        for path in (data_dir / ".laion_fmri").iterdir()
+        for text in (stored["request_id"], GIVEN["email"], GIVEN["research_purpose"])
+    )
+
+
+def test_boxes_and_private_addresses(data_dir, tiny_bucket, service):
+    form = images_tab(data_dir, tiny_bucket, service).access.form
+    form.send.clicks += 1
+    for view in form._box_problems.values():
+        assert "agreed" in view.object
+    form.boxes["accepted_terms"].value = True
+    assert form._box_problems["accepted_terms"].object == ""
+    fill(form, email="ada@gmail.com")
+    assert not form.fields["email"].error_state
+    assert "institution" in form.fields["email"].helper_text
+
+
+def test_logging_in_and_out(data_dir, tiny_bucket, service):
+    tab = images_tab(data_dir, tiny_bucket, service)
+    form, request_id = tab.access.form, service.issue()
+    form.switch.clicks += 1
+    form.request_id.value_input = "lfm_not_known_to_anyone"
+    form.login.clicks += 1
+    assert form.request_id.value == form.request_id.value_input == ""
+    assert "does not know" in form.request_id.helper_text
+    assert "not_known" not in form.request_id.helper_text
+    form.request_id.value_input = f" {request_id} "
+    form.login.clicks += 1
+    assert form.request_id.value == form.request_id.value_input == ""
+    assert tab.access.is_allowed
+    assert "links hold until" in tab.access._line.object
+    assert request_id not in tab.access._line.object
+    tab.access.log_out.clicks += 1
+    assert request_id not in tab.access._really_text.object
+    tab.access.really.yes.clicks += 1
+    assert not tab.access.is_allowed
+    assert tab.run.disabled
+    assert list(tab.access.form_place) == [form.__panel__()]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("revoked", "was revoked"),
+        ("forgotten", "does not know this request id"),
+        ("outdated", "have changed"),
+        ("busy", "Too many requests"),
+        ("gone", "does not answer"),
+    ],
+)
+def test_what_the_service_refuses_is_said_in_plain_words(
+    data_dir, tiny_bucket, service, trouble, words
+):
+    settings = Settings(access_url=service.url)
+    request_id = service.issue()
+    access.login(request_id, settings=settings)
+    if trouble == "revoked":
+        service.revoke(request_id)
+    elif trouble == "forgotten":
+        service._people.clear()
+    elif trouble == "outdated":
+        service.update_terms("2.0")
+    tab = open_tab(data_dir, tiny_bucket, access_url=service.url)
+    if trouble == "busy":
+        tab.access.form_place.loading = False
+        service.limit_rate(50)
+    choose(tab, subjects=(), sessions=(), responses=(), stimuli=(IMAGES,))
+    if trouble in ("busy", "gone"):
+        if trouble == "gone":
+            service.close()
+        tab.access.form.turn_to(login=True)
+        tab.access.form.request_id.value_input = request_id
+        tab.access.form.login.clicks += 1
+    text = " ".join(str(p.object) for m in tab.access.form.messages for p in m.select(PANE))
+    assert words in text
+    assert request_id not in text
+    if trouble == "outdated":
+        assert f'<a href="{service.url}/terms" target="_blank" rel="noopener' in text
+        assert "version 2.0" in tab.access.form._text.object
+        fill(tab.access.form)
+        tab.access.form.send.clicks += 1
+        assert tab.access.is_allowed
+    assert tab.access.is_allowed is (trouble in ("outdated", "busy", "gone"))
+
+
+def PANE(view) -> bool:
+    return hasattr(view, "object") and isinstance(view.object, str)
+
+
+def test_a_download_of_images_is_not_resumed_without_an_agreement(data_dir, tiny_bucket, service):
+    request_id = service.issue()
+    settings = Settings(access_url=service.url)
+    access.login(request_id, settings=settings)
+    tab = images_tab(data_dir, tiny_bucket, service)
+    service._people.clear()  # as when the demo was started again
+    job = download(tab)
+    assert (job.state, job.needs_access) == (JobState.FAILED, True)
+    access.logout(settings=settings)
+    tab = open_tab(data_dir, tiny_bucket, access_url=service.url)
+    assert len(tab.access.form_place) == 0
+    tab.jobs.history._views[1].resume.clicks += 1
+    assert tab.queue.jobs()[0].state is JobState.FAILED
+    assert list(tab.access.form_place) == [tab.access.form.__panel__()]
+    fill(tab.access.form)
+    tab.access.form.send.clicks += 1
+    tab.jobs.history._views[1].resume.clicks += 1
+    wait_until(lambda: tab.queue.jobs()[0].state is JobState.FINISHED)
+
+
+def test_the_demo_gives_its_images_as_the_real_service_does(tmp_path, tiny_bucket):
+    home = DemoHome(tiny_bucket, tmp_path / "data")
+    fill_data_dir(home)
+    images = home.data_dir / layout.STIMULI_IMAGES
+    images.unlink()
+    with home.served() as settings:
+        tab = DownloadTab(ExplorerState(tab="Download"), ExplorerData(settings))
+        tab.open()
+        choose(tab, subjects=(), sessions=(), responses=(), stimuli=(IMAGES,))
+        assert [f.key for f in tab._facts.plan.to_fetch] == [layout.STIMULI_IMAGES]
+        fill(tab.access.form)
+        tab.access.form.send.clicks += 1
+        assert download(tab).state is JobState.FINISHED
+    assert images.read_bytes() == (tiny_bucket / layout.STIMULI_IMAGES).read_bytes()
+
+
+def test_an_unreachable_service_leaves_a_plan_of_the_rest_possible(data_dir, tiny_bucket, service):
+    service.close()
+    tab = open_tab(data_dir, tiny_bucket, access_url=service.url)
+    choose(tab, stimuli=(IMAGES,))
+    assert "does not answer" in messages(tab)
+    assert tab.again.visible
+    choose(tab)
+    assert tab._facts.plan.files
+    assert not tab.again.visible
+
+
+def test_what_is_typed_reaches_no_log(data_dir, tiny_bucket, service, caplog):
+    form = images_tab(data_dir, tiny_bucket, service).access.form
+    caplog.set_level(logging.DEBUG)
+    with caplog.at_level(logging.DEBUG, "panel"):
+        logging.getLogger("panel").addHandler(caplog.handler)
+        form.request_id._process_events({"value_input": "lfm_secret", "value": "lfm_secret"})
+        form.fields["name"]._process_events({"value_input": "Ada", "value": "Ada"})
+        logging.getLogger("panel").removeHandler(caplog.handler)
+    assert "lfm_secret" not in caplog.text
+    assert "Ada" not in caplog.text
+
+
+# --- checking ----------------------------------------------------------------------------
+
+
+def test_local_files_are_checked_and_repaired(data_dir, tiny_bucket):
+    access.accept_license(data_dir)
+    tab = open_tab(data_dir, tiny_bucket)
+    choose(tab)
+    download(tab)
+    broken = data_dir / layout.trials("sub-05", "ses-01")
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[::-1])
+    tab.refresh()
+    assert tab.check.what.options == ["Everything", "sub-05"]
+    tab.check.begin.clicks += 1
+    wait_until(lambda: not tab.checkup.snapshot().state.is_busy)
+    tab.check.follow()
+    assert "1 file not as in the bucket" in tab.check._found.object
+    assert broken.name in tab.check._found.object
+    assert tab.check.repair.label == "Repair 1 file"
+    tab.check.repair.clicks += 1
+    wait_until(lambda: len(tab.queue.jobs()) == 2 and not tab.queue.is_busy)
+    assert tab.queue.jobs()[1].state is JobState.FINISHED
+    assert broken.read_bytes() == whole
+    tab.check.begin.clicks += 1
+    wait_until(lambda: not tab.checkup.snapshot().state.is_busy)
+    tab.check.follow()
+    assert "all as in the bucket" in tab.check._found.object
+
+
+def test_a_check_that_cannot_be_made_says_why(data_dir, tmp_path):
+    tab = open_tab(data_dir, tmp_path / "nowhere")
+    tab.check.begin.clicks += 1
+    wait_until(lambda: not tab.checkup.snapshot().state.is_busy)
+    tab.check.follow()
+    assert "is not a directory" in tab.check._found.object
 
 
 def test_no_bucket_is_a_calm_message_with_a_way_on(data_dir, tmp_path, tiny_bucket):
@@ -200,7 +554,6 @@ def test_too_little_room(data_dir, tiny_bucket, monkeypatch):
     choose(tab)
     assert "Choose less, or make room" in messages(tab)
     assert tab.run.disabled
-    assert not tab.licence.visible
 
 
 def test_a_place_that_cannot_be_written_is_a_calm_failure(data_dir, tiny_bucket):
@@ -224,19 +577,39 @@ def test_a_subject_chosen_elsewhere_is_followed_but_does_not_undo_a_choice(data_
     assert tab.form.subjects.value == ["sub-07"]
 
 
-def test_names_from_the_bucket_are_text(tmp_path):
-    file = PlannedFile(f"a/{HOSTILE}", tmp_path / "x", 5, "e", FileStatus.MISSING, 0)
+def planned(key, path="/data/x", status=FileStatus.MISSING, size=5) -> PlannedFile:
+    return PlannedFile(key, str(path), size, "e", status, 0, None)
+
+
+def test_names_from_the_bucket_are_text():
     table = FileTable()
-    table.display([file])
+    table.display([planned(f"a/{HOSTILE}")])
     assert "<img" not in table._view.object
     assert "&lt;img" in table._view.object
+    reasons = {f"a/{HOSTILE}": HOSTILE}
     job = JobSnapshot(1, HOSTILE, JobState.FAILED, problem=HOSTILE)
     assert "<img" not in progress_html(job)
+    job = JobSnapshot(1, HOSTILE, JobState.FAILED, denied=reasons, failed=reasons, ended_at=HOSTILE)
+    assert "<img" not in progress_html(job)
+    active = (ActiveFile(f"a/{HOSTILE}", 1, 2),)
+    assert "<img" not in progress_html(JobSnapshot(1, "x", JobState.RUNNING, active=active))
+    wrong = CheckSnapshot(CheckState.DONE, n_files=1, wrong={"damaged": [HOSTILE]}, problem=HOSTILE)
+    assert "<img" not in check_html(wrong)
+    assert "<img" not in check_html(replace(wrong, state=CheckState.FAILED))
+    assert "<img" not in with_links(f"{HOSTILE} http://a.b/{HOSTILE}")
 
 
-def test_files_to_fetch_come_first_page_by_page(tmp_path):
+def test_only_web_addresses_become_links():
+    assert with_links("see http://a.b/c.") == (
+        'see <a href="http://a.b/c" target="_blank" rel="noopener noreferrer">http://a.b/c</a>.'
+    )
+    assert "<a" not in with_links("javascript:alert(1)")
+    assert outside_link("javascript:alert(1)", "x") == "x"
+
+
+def test_files_to_fetch_come_first_page_by_page():
     statuses = [FileStatus.HERE] * 25 + [FileStatus.MISSING] * 3
-    files = [PlannedFile(f"k{i:02d}", tmp_path, 1, "e", s, 0) for i, s in enumerate(statuses)]
+    files = [planned(f"k{i:02d}", status=s) for i, s in enumerate(statuses)]
     table = FileTable()
     table.display(files)
     assert table._view.object.count("<tr>") == ROWS + 1
@@ -248,11 +621,29 @@ def test_files_to_fetch_come_first_page_by_page(tmp_path):
     assert (table._pages.value, table._pages.visible) == (0, False)
 
 
-def test_reasons_are_said_once(tmp_path):
+def test_damaged_files_have_a_word_too():
+    table = FileTable()
+    table.display([planned("k", status=status) for status in FileStatus])
+    assert "damaged" in table._view.object
+
+
+def test_reasons_are_said_once():
     keys = ["stimuli/a.csv", "stimuli/b.csv"]
-    files = [PlannedFile(k, tmp_path / k, 1, "e", FileStatus.MISSING, 0) for k in keys]
-    said = {f: f"{f.path} cannot be written: full." for f in files}
+    said = {key: f"/data dir/{key} cannot be written: full." for key in keys}
     assert grouped_reasons(said) == {"The file cannot be written: full.": keys}
+
+
+def test_the_expected_time_follows_from_the_measured_rate(tmp_path):
+    plan = TransferPlan((planned("k", size=100_000_000),), tmp_path)
+    assert "known after a first download" in summary_html(PlanFacts(plan, 10**9, None, "", ""))
+    html = summary_html(PlanFacts(plan, 10**9, 1_000_000.0, "", ""))
+    assert "1 min 40 s" in html
+    assert "at 1 MB/s" in html
+
+
+def test_moments():
+    assert format_moment("2026-01-02T03:04:05+00:00")[:6] in ("02 Jan", "01 Jan", "03 Jan")
+    assert format_moment("sometime") == "sometime"
 
 
 @pytest.mark.parametrize(

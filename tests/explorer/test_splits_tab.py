@@ -13,22 +13,25 @@ import pytest
 from laion_fmri import layout
 from laion_fmri.config import Settings
 from laion_fmri.explorer import split_data, split_words
-from laion_fmri.explorer.components import split_views
+from laion_fmri.explorer.components import split_tables, split_views
+from laion_fmri.explorer.components.split_inspector import SplitInspector
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.split_data import SplitChoice
+from laion_fmri.explorer.split_data import Looks, SplitChoice
 from laion_fmri.explorer.state import ExplorerState
 from laion_fmri.explorer.tabs.splits import SplitsTab
 from laion_fmri.splits import get_split_masks, list_splits, load_split
 
 
-def opened(settings: Settings, **choices) -> SplitsTab:
+def opened(settings: Settings, **choices) -> SplitInspector:
+    """The inspector in the Splits tab."""
     tab = SplitsTab(ExplorerState(tab="Splits", **choices), ExplorerData(settings))
     tab.open()
-    return tab
+    tab.inspector.state = tab.state  # what the tab shares with others
+    return tab.inspector
 
 
-def said(tab: SplitsTab) -> str:
-    return " ".join(message[0].object for message in tab.messages)
+def said(inspector: SplitInspector) -> str:
+    return " ".join(message[0].object for message in inspector.messages)
 
 
 def text(pane) -> str:
@@ -45,14 +48,14 @@ def partial_home(tiny_home, tmp_path) -> Settings:
 
 @pytest.mark.parametrize("pool", ["shared", "sub-01"])
 def test_the_figures_are_those_of_the_library(tiny_home, pool):
-    for name in list_splits(pool, tiny_home.data_dir):
-        tab = opened(tiny_home.settings, subject="sub-01", pool=pool, split=name)
+    tab = opened(tiny_home.settings, subject="sub-01", pool=pool)
+    trials = pd.concat(list(tab.data.subject("sub-01").get_trial_info().values()))
+    for name in ("random_3", "cluster_k5_1", "tau", "ood"):
+        tab.split = name
         split = load_split(name, pool, data_dir=tiny_home.data_dir)
         assert not tab.messages
         assert f"{split.n_train:,} Train images" in text(tab.heading)
         assert f"{split.n_test:,} Test images" in text(tab.heading)
-        tables = tab.data.subject("sub-01").get_trial_info()
-        trials = pd.concat(list(tables.values()))
         train, test = get_split_masks(trials, name, pool, data_dir=tiny_home.data_dir)
         shown = tab.report.trials["n_trials"]
         assert shown.to_list() == [train.sum(), test.sum(), (~train & ~test).sum()]
@@ -65,17 +68,17 @@ def test_the_figures_are_those_of_the_library(tiny_home, pool):
 
 def test_choices_go_to_the_state_and_back(tiny_home):
     tab = opened(tiny_home.settings, subject="sub-01")
-    assert tab.ood_types.visible is False
-    tab.pool.value, tab.split.value = "sub-03", "ood"
+    assert tab.controls.ood_types.visible is False
+    tab.controls.pool.value, tab.controls.split.value = "sub-03", "ood"
     assert (tab.state.pool, tab.state.split) == ("sub-03", "ood")
-    assert tab.ood_types.visible is True
+    assert tab.controls.ood_types.visible is True
     assert "images that only sub-01 saw are on neither side" in text(tab.trials)
-    tab.ood_types.value = ["shape", "gabor"]
+    tab.controls.ood_types.value = ["shape", "gabor"]
     assert tab.report.split.params["ood_types"] == ["gabor", "shape"]
     assert "OOD · shape" in text(tab.composition)
     tab.state.param.update(session="ses-02", split="random_1")
-    assert (tab.session.value, tab.split.value) == ("ses-02", "random_1")
-    assert tab.ood_types.visible is False
+    assert (tab.controls.session.value, tab.controls.split.value) == ("ses-02", "random_1")
+    assert tab.controls.ood_types.visible is False
     assert "sub-01, ses-02" in text(tab.trials)
 
 
@@ -83,10 +86,10 @@ def test_choices_go_to_the_state_and_back(tiny_home):
 @pytest.mark.parametrize("types", [[], ["shape"]])
 def test_the_code_gives_what_is_shown(tiny_home, monkeypatch, session, types):
     tab = opened(tiny_home.settings, subject="sub-01", split="ood", session=session)
-    tab.ood_types.value = types
+    tab.controls.ood_types.value = types
     monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tiny_home.data_dir))
     names: dict = {}
-    exec(tab.code.code, names)
+    exec(tab.controls.code.code, names)
     assert tuple(names["train_ids"]) == tab.report.split.train_ids
     assert tuple(names["test_ids"]) == tab.report.split.test_ids
     assert names["test"].sum() == tab.report.trials.n_trials["test"]
@@ -95,13 +98,13 @@ def test_the_code_gives_what_is_shown(tiny_home, monkeypatch, session, types):
 
 def test_pictures_are_shown_where_images_are_local(tiny_home, tmp_path):
     tab = opened(tiny_home.settings, subject="sub-01", split="ood")
-    assert tab.galleries["test"].object.count("data:image/jpeg;base64,") == min(
+    assert tab.galleries.sides["test"].object.count("data:image/jpeg;base64,") == min(
         tab.report.split.n_test, 12
     )
     shutil.copytree(tiny_home.data_dir / "splits", tmp_path / "splits")
     tab = opened(replace(tiny_home.settings, data_dir=tmp_path), split="ood")
-    assert "<img" not in tab.galleries["test"].object
-    assert tab.report.split.test_ids[0] in text(tab.galleries["test"]).replace("_ ", "_")
+    assert "<img" not in tab.galleries.sides["test"].object
+    assert tab.report.split.test_ids[0] in text(tab.galleries.sides["test"]).replace("_ ", "_")
 
 
 def test_without_a_data_directory_published_sizes_are_shown(tmp_path):
@@ -109,7 +112,7 @@ def test_without_a_data_directory_published_sizes_are_shown(tmp_path):
     assert "laion-fmri config" in said(tab)
     assert "4,666 Train images" in text(tab.heading)
     assert not tab.composition.visible
-    assert tab.split.options == list_splits()
+    assert tab.controls.split.options == list_splits()
 
 
 def test_names_that_do_not_make_up_the_pool_are_refused(partial_home):
@@ -118,7 +121,7 @@ def test_names_that_do_not_make_up_the_pool_are_refused(partial_home):
     assert "laion-fmri download-stimuli" in said(tab)
     assert "897 Train images" in text(tab.heading)
     assert not tab.trials.visible
-    tab.split.value = "tau"
+    tab.controls.split.value = "tau"
     assert "laion-fmri download-splits" in said(tab)
 
 
@@ -171,7 +174,11 @@ def test_published_parameters_in_words():
 def test_markup_in_names_does_nothing():
     name = "shared_4rep_<img src=x onerror=alert(1)>_1.jpg"
     for pictures in (None, {}, {name: "data:,"}):
-        assert "<img src=x" not in split_views.gallery("test", [name], 1, pictures)
+        looks = Looks(pictures, {name: "<img src=x>"})
+        assert "<img src=x" not in split_views.gallery("test", "<b>", "<b>", [name], looks)
+        assert "<img src=x" not in split_views.region([name], [name], {name: "test"}, looks)
+        pairs = [(name, name, 0.99)]
+        assert "<img src=x" not in split_tables.pairs_list(pairs, pictures, looks.captions)
     row = ("<b>", "", "unique", 1, 0)
     table = pd.DataFrame([row], columns=["dataset", "ood_type", "group", "train", "test"])
     assert "<b>" not in split_views.composition_table(table, "<b>")

@@ -10,7 +10,14 @@ from PIL import Image
 from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
 from laion_fmri.explorer import trial_data
-from laion_fmri.explorer.roi_responses import nan_mean, roi_responses, z_scored
+from laion_fmri.explorer.roi_responses import (
+    VoxelChoice,
+    nan_mean,
+    percentiles,
+    roi_responses,
+    z_scored,
+)
+from laion_fmri.explorer.trial_table import next_repeat, trial_table
 from laion_fmri.subject import load_subject
 
 
@@ -32,7 +39,7 @@ def own_sub(tiny_home, tmp_path):
 
 
 def test_the_table_counts_the_showings_of_each_image(sub):
-    table = trial_data.trial_table(sub)
+    table = trial_table(sub)
     assert list(table.index) == list(range(len(sub.metadata)))
     for _, rows in table.groupby("image_name"):
         assert rows["repeat"].tolist() == list(range(1, len(rows) + 1))
@@ -40,9 +47,9 @@ def test_the_table_counts_the_showings_of_each_image(sub):
 
 
 def test_without_stimulus_metadata_the_names_say_what_they_can(own_sub):
-    with_metadata = trial_data.trial_table(own_sub)
+    with_metadata = trial_table(own_sub)
     layout.local_path(own_sub.data_dir, layout.STIMULI_METADATA).unlink()
-    table = trial_data.trial_table(own_sub)
+    table = trial_table(own_sub)
     for column in ("session", "run", "image_name", "unique_or_shared", "repeat", "repeats"):
         assert table[column].tolist() == with_metadata[column].tolist()
     assert set(table["dataset"]) == {""}
@@ -50,32 +57,20 @@ def test_without_stimulus_metadata_the_names_say_what_they_can(own_sub):
 
 def test_next_repeat_goes_round():
     table = pd.DataFrame({"image_name": ["a", "b", "a", "c", "a"]})
-    assert [trial_data.next_repeat(table, t) for t in range(5)] == [2, 1, 4, 3, 0]
+    assert [next_repeat(table, t) for t in range(5)] == [2, 1, 4, 3, 0]
 
 
-def test_filters_are_combined(sub):
-    table = trial_data.trial_table(sub)
-    name = table.loc[table["dataset"] == "NSD", "image_name"].iloc[0]
-    keep = trial_data.choose_trials(table, "ses-02", "NSD", "shared", {name})
-    expected = (table["session"] == "ses-02") & (table["image_name"] == name)
-    np.testing.assert_array_equal(keep, expected)
-    assert trial_data.choose_trials(table).all()
-    assert not trial_data.choose_trials(table, session="ses-99").any()
-
-
-def test_captions_are_searched_whatever_the_case(sub):
-    captions = sub._stimuli.captions
-    name, caption = captions.metadata[["image_name", "caption"]].iloc[0]
-    find = trial_data.caption_search(captions)
-    assert name in find(caption.upper())
-    assert find("no caption says this") == set()
+def test_ood_types_come_from_the_names(sub):
+    table = trial_table(sub)
+    assert set(table.loc[table["dataset"] != "OOD", "ood_type"]) == {""}
+    assert "" not in set(table.loc[table["dataset"] == "OOD", "ood_type"])
 
 
 # --- one trial --------------------------------------------------------------------------
 
 
 def test_pictures_are_those_the_library_shows(sub):
-    table = trial_data.trial_table(sub).drop_duplicates("image_name")
+    table = trial_table(sub).drop_duplicates("image_name")
     kinds = set()
     for trial in table.index:
         picture = trial_data.displayed_picture(sub, trial)
@@ -107,8 +102,24 @@ def test_runs_of_simple_masks(mask):
 def test_captions_are_the_librarys(sub):
     for trial in range(len(sub.metadata)):
         captions = trial_data.trial_captions(sub, trial)
-        assert list(captions.human) == sub.captions.human(trial)
-        assert captions.ai == sub.captions.ai(trial)
+        human = [c.text for c in captions if c.source == "human"]
+        assert human == sub.captions.human(trial)
+        assert [c.rank for c in captions if c.source == "human"] == list(range(1, len(human) + 1))
+        assert [c.text for c in captions if c.source == "ai"] == [sub.captions.ai(trial)] * (
+            sub.captions.ai(trial) is not None
+        )
+        known = sub.captions.get(trial)
+        assert {c.origin for c in captions} <= {*known["origin_collection"].fillna("")}
+        assert {c.model for c in captions if c.source == "ai"} <= {*known["ai_model"].dropna()}
+
+
+def test_boxes_are_the_tables(sub):
+    trial = next(t for t in range(50) if sub.segmentations.has_image(t))
+    rows = sub.segmentations.for_image(trial).set_index(["noun", "instance_id"])
+    for mask in trial_data.object_masks(sub, trial, sub._stimuli.segmentations):
+        row = rows.loc[(mask.noun, mask.instance)]
+        box = tuple(row[["box_x0", "box_y0", "box_x1", "box_y1"]].astype(float))
+        assert mask.box == (box if box[0] < box[2] and box[1] < box[3] else None)
 
 
 def test_missing_stimuli_are_named(own_sub):
@@ -138,7 +149,20 @@ def test_roi_means_equal_numpy_on_the_same_betas(sub):
         scored = np.nanmean(z[:, inside], axis=1)
         np.testing.assert_allclose(found.means["z"][:, place], scored, rtol=1e-9, atol=1e-12)
     expected = np.nanpercentile(found.means["z"], [5, 50, 95], axis=0)
-    np.testing.assert_array_equal(found.spread["z"], expected)
+    np.testing.assert_array_equal(percentiles(found.means["z"]), expected)
+
+
+@pytest.mark.parametrize("source", ["anatomical", "rsquare"])
+def test_voxels_are_those_chosen(sub, source):
+    found = roi_responses(sub, "ses-01", VoxelChoice(source, 20.0))
+    roi = "PPA"
+    betas = sub.get_betas("ses-01", roi=roi, nc_threshold=20.0, mask_source=source)
+    place = found.rois.index(roi)
+    assert 0 < found.n_voxels[place] == betas.shape[1]
+    everything = roi_responses(sub, "ses-01", VoxelChoice(source))
+    assert found.n_voxels[place] < everything.n_voxels[place]
+    expected = nan_mean(z_scored(betas.astype(float)), axis=1)
+    np.testing.assert_allclose(found.means["z"][:, place], expected, rtol=1e-9, atol=1e-12)
 
 
 def test_a_damaged_roi_is_reported_and_the_others_stand(own_sub):

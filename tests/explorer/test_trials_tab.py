@@ -8,12 +8,13 @@ import pytest
 
 from laion_fmri import layout
 from laion_fmri.config import Settings
-from laion_fmri.explorer.components.image_view import mask_colours
-from laion_fmri.explorer.components.trial_browser import TrialBrowser
+from laion_fmri.explorer.components.image_view import NO_IMAGES, NO_MASKS
+from laion_fmri.explorer.components.neighbours_view import ALL, OWN, SHARED, SHOWN
+from laion_fmri.explorer.components.trial_text import NO_CAPTIONS
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.state import ExplorerState
-from laion_fmri.explorer.tabs.trials import NO_CAPTIONS, NO_IMAGES, NO_MASKS, TrialsTab
-from laion_fmri.explorer.trial_data import ObjectMask
+from laion_fmri.explorer.tabs.trials import TrialsTab
+from laion_fmri.explorer.trial_filter import Filters
 
 
 def opened(settings: Settings, **choices) -> TrialsTab:
@@ -37,6 +38,10 @@ def bars(tab: TrialsTab) -> dict[str, float]:
     return dict(zip(rows["roi"], rows["value"], strict=True))
 
 
+def captions(tab: TrialsTab) -> list[str]:
+    return [caption["text"] for caption in tab.text.view["captions"]]
+
+
 def first_of(tab: TrialsTab, **wanted) -> int:
     table = tab.data.subject(tab.state.subject).metadata
     rows = table[np.logical_and.reduce([table[c] == v for c, v in wanted.items()])]
@@ -49,7 +54,7 @@ def test_the_trial_of_the_state_is_shown(tiny_home):
     row = sub.metadata.loc[7]
     assert tab.image.picture["name"] == row["image_name"]
     assert len(tab.image.masks) == len(sub.segmentations.for_image(7))
-    assert sub.captions.human(7)[0] in tab.captions.object
+    assert captions(tab) == sub.captions.list(7)
     betas, brain = sub.get_betas(row["session"]).astype(float), sub.get_brain_mask()
     voxels = betas[:, sub.get_roi_mask("PPA")[brain]]
     z = (voxels - voxels.mean(axis=0)) / voxels.std(axis=0)
@@ -77,9 +82,28 @@ def test_the_code_gives_what_is_shown(tiny_home, monkeypatch):
     exec(tab.code.code, names)
     assert names["image"].size == (1000, 1000)
     shown = bars(tab)
-    assert set(names["responses"]) == set(shown)
+    assert set(names["responses"]) == {roi for roi, mean in shown.items() if np.isfinite(mean)}
     for roi, mean in names["responses"].items():
-        assert mean == pytest.approx(shown[roi], abs=1e-5)
+        assert mean == pytest.approx(shown[roi], abs=1e-9)
+
+
+def test_the_code_follows_the_voxels_the_model_and_the_roi(tiny_home, monkeypatch):
+    tab = opened(tiny_home.settings, subject="sub-01", trial=11)
+    tab.profile.param.update(across=False, nc_threshold=10.0, mask_source="rsquare")
+    tab.neighbours.roi = "PPA"
+    monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tiny_home.data_dir))
+    names: dict = {}
+    exec(tab.code.code, names)
+    shown = bars(tab)
+    for roi, mean in names["responses"].items():
+        assert mean == pytest.approx(shown[roi], abs=1e-9)
+    assert names["nearest"][0] in np.flatnonzero(
+        tab.data.subject("sub-01").metadata["image_name"]
+        == tab.data.subject("sub-01").metadata.loc[11, "image_name"]
+    )
+    best = tab.neighbours.alike.items[0]
+    similarity = np.delete(names["similarity"], names["row"])
+    assert float(best["number"]) == pytest.approx(similarity.max(), abs=6e-4)
 
 
 def test_a_unique_image_has_no_masks_and_says_so(tiny_home):
@@ -93,7 +117,7 @@ def test_without_images_everything_else_is_there(own_settings):
     tab = opened(own_settings, subject="sub-01")
     assert tab.image.picture["text"] == NO_IMAGES
     assert tab.image.masks
-    assert "<li" in tab.captions.object
+    assert captions(tab)
     assert np.isfinite(list(bars(tab).values())).all()
 
 
@@ -107,7 +131,7 @@ def test_one_part_less_leaves_the_others(own_settings, key, damage):
     if damage == "damaged":
         path.write_bytes(b"no such file\n")
     tab = opened(own_settings, subject="sub-01")
-    said = tab.captions.object if key == layout.CAPTIONS else tab.image.note
+    said = tab.text.view["otherwise"] if key == layout.CAPTIONS else tab.image.note
     assert path.name in said
     assert tab.image.picture["data"]
     assert bars(tab)
@@ -137,7 +161,7 @@ def test_what_comes_later_shows_at_once(own_settings):
     tab = opened(own_settings, subject="sub-01")
     path.write_text(text)
     tab.state.param.trigger("files_changed")
-    assert "<li" in tab.captions.object
+    assert captions(tab)
 
 
 def test_unknown_subjects_and_trials_are_explained(tiny_home):
@@ -154,92 +178,134 @@ def test_no_subject_at_all(tmp_path):
     assert "Download" in tab.messages[0][0].object
 
 
-def test_markup_in_captions_is_text(own_settings):
-    path = stimuli(own_settings, layout.CAPTIONS)
-    table = pd.read_csv(path)
-    table["caption"] = "<img src=x onerror=alert(1)> & \u202eso"
-    table.to_csv(path, index=False)
-    tab = opened(own_settings, subject="sub-01")
-    assert "&lt;img src=x onerror=alert(1)&gt; &amp;" in tab.captions.object
-    assert "<img" not in tab.captions.object
-
-
 def test_an_image_without_captions_says_so(own_settings):
     path = stimuli(own_settings, layout.CAPTIONS)
     pd.read_csv(path).iloc[:0].to_csv(path, index=False)
-    assert NO_CAPTIONS in opened(own_settings, subject="sub-01").captions.object
+    view = opened(own_settings, subject="sub-01").text.view
+    assert (view["captions"], view["otherwise"]) == ([], NO_CAPTIONS)
 
 
-# --- pieces -----------------------------------------------------------------------------
+# --- the address, selections, other tabs --------------------------------------------------------
 
 
-@pytest.fixture
-def browser(tiny_home):
-    browser = TrialBrowser()
-    from laion_fmri.explorer import trial_data
-    from laion_fmri.subject import load_subject
-
-    sub = load_subject("sub-01", tiny_home.data_dir)
-    browser.set_trials(
-        trial_data.trial_table(sub), trial_data.caption_search(sub._stimuli.captions)
+def test_the_state_says_what_is_shown_and_brings_it_back(tiny_home):
+    tab = opened(tiny_home.settings, subject="sub-01")
+    tab.browser.panel._handle_msg({"filter": "dataset", "value": "NSD"})
+    tab.browser.panel._handle_msg({"filter": "where", "value": "run > 1"})
+    tab.browser.panel._handle_msg({"filter": "session", "value": "ses-02"})
+    tab.neighbours.model_control.value = "DINOv2"
+    state = tab.state
+    assert state.trial_filters == "dataset=NSD&where=run+%3E+1"
+    assert (state.session, state.model) == ("ses-02", "DINOv2")
+    again = opened(
+        tiny_home.settings,
+        subject="sub-01",
+        trial=state.trial,
+        session=state.session,
+        trial_filters=state.trial_filters,
+        model=state.model,
     )
-    browser.known = trial_data.trial_table(sub)
-    return browser
+    assert again.browser.filters == Filters(session="ses-02", dataset="NSD", where="run > 1")
+    np.testing.assert_array_equal(again.browser.shown, tab.browser.shown)
+    assert again.neighbours.model == "DINOv2"
+    state.param.update(trial_filters="", session="")
+    assert tab.browser.filters == Filters()
 
 
-def listed(browser: TrialBrowser) -> list[str]:
-    return [row[0] for row in browser.table.view["rows"]]
+def test_marked_trials_are_the_states_and_go_to_the_brain(tiny_home, monkeypatch):
+    tab = opened(tiny_home.settings, subject="sub-01")
+    tab.browser.marked = [3, 60]
+    assert tab.state.selected_trials == [3, 60]
+    tab.mean_on_brain.clicks += 1
+    assert (tab.state.tab, tab.state.map) == ("Brain", "Mean response over 2 trials")
+    tab.state.tab = "Trials"
+    tab.on_brain.clicks += 1
+    assert tab.state.map == f"Response in trial {tab.state.trial}"
+    monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tiny_home.data_dir))
+    names: dict = {}
+    exec(tab.browser.marks.code.code, names)
+    betas = np.concatenate(list(tab.data.subject("sub-01").get_betas().values()))
+    np.testing.assert_array_equal(names["mean_map"], np.nanmean(betas[[3, 60]], axis=0))
+    tab.state.tab = "Trials"
+    tab.subject.value = "sub-03"
+    assert tab.state.selected_trials == tab.browser.marked == []
 
 
-def test_filters_show_how_many_trials_they_leave(browser):
-    table = browser.known
-    browser.dataset_control.value = "NSD"
-    nsd = table[table["dataset"] == "NSD"]
-    assert browser.table.view["total"] == len(nsd)
-    assert browser.trial == nsd.index[0]
-    in_second = int((nsd["session"] == "ses-02").sum())
-    assert f"ses-02 ({in_second})" in browser.session_control.options
-    browser.session_control.value = "ses-02"
-    assert browser.session == "ses-02"
-    assert browser.table.view["total"] == in_second
+def test_the_grey_card_leads_to_the_form(own_settings):
+    stimuli(own_settings, layout.STIMULI_IMAGES).unlink()
+    tab = opened(own_settings, subject="sub-01")
+    assert tab.image.picture["action"]
+    tab.image._handle_msg("act")
+    assert tab.state.tab == "Download"
+    assert layout.STIMULI_IMAGES in tab.state.wanted
 
 
-def test_steps_stay_within_the_filters_but_for_repeats(browser):
-    table = browser.known
-    browser.dataset_control.value = "OOD"
-    ood = table.index[table["dataset"] == "OOD"]
-    assert browser.trial == ood[0]
-    browser.previous()
-    assert browser.trial == ood[0]
-    browser.next()
-    assert browser.trial == ood[1]
-    browser.random()
-    assert browser.trial in ood
-    browser.session = str(table.loc[browser.trial, "session"])
-    for _ in range(table.loc[browser.trial, "repeats"]):
-        before = browser.trial
-        browser.next_repeat()
-        assert table.loc[browser.trial, "image_name"] == table.loc[before, "image_name"]
-        assert browser.session == table.loc[browser.trial, "session"]
+# --- responses and neighbours -------------------------------------------------------------------
 
 
-def test_the_table_turns_to_the_chosen_trial_and_its_pages_can_be_leafed(browser):
-    browser.trial = 20
-    assert "20" in listed(browser)
-    assert listed(browser)[browser.table.view["chosen"]] == "20"
-    browser.table._handle_msg({"page": 0})
-    assert listed(browser)[0] == "0"
-    assert browser.table.view["chosen"] == -1
-    browser.table._handle_msg({"page": 10**9})
-    assert listed(browser)[-1] == str(len(browser.known) - 1)
-    browser.table._handle_msg({"step": 1})
-    assert browser.trial == 21
+def test_repeats_are_shown_with_their_spread(tiny_home):
+    tab = opened(tiny_home.settings, subject="sub-01")
+    table = tab.data.subject("sub-01").metadata
+    name = table.loc[table["n_reps"] == 12, "image_name"].iloc[0]
+    trials = table.index[table["image_name"] == name]
+    tab.state.trial = int(trials[0])
+    assert tab.profile.across  # little to read: every session is compared
+    rows, dots = tab.profile.bars.data, tab.profile.dots.data
+    place = rows["roi"].index("PPA")
+    at = np.asarray(dots["y"]) == rows["y"][place]
+    expected = []
+    for trial in trials:
+        tab.state.trial = int(trial)
+        expected.append(bars(tab)["PPA"])
+    np.testing.assert_allclose(np.sort(np.asarray(dots["x"])[at]), np.sort(expected))
+    np.testing.assert_allclose(rows["mean"][place], np.mean(expected))
+    np.testing.assert_allclose(rows["to"][place] - rows["mean"][place], np.std(expected, ddof=1))
+    tab.profile.across = False
+    session = table.loc[trials[-1], "session"]
+    inside = int((table.loc[trials, "session"] == session).sum())
+    assert len(tab.profile.responses.repeats) == inside
+    assert tab.profile.responses.n_trials == (table["session"] == session).sum()
 
 
-def test_every_mask_has_its_own_colour():
-    masks = [
-        ObjectMask(noun, instance, 1.0, True, (1, 1), np.zeros((0, 2), np.uint32))
-        for noun in "abcdefghijkl"
-        for instance in range(5)
-    ]
-    assert len(set(mask_colours(masks))) == len(masks)
+def test_neighbours_in_every_scope(tiny_home):
+    tab = opened(tiny_home.settings, subject="sub-01")
+    sub, stimuli = tab.data.subject("sub-01"), tab.data.stimuli()
+    name = sub.metadata.loc[0, "image_name"]
+    tab.browser.filters = Filters(dataset="NSD")
+    tab.state.trial = 0
+    ids = stimuli.embeddings.image_ids("CLIP")
+    units = np.asarray(stimuli.embeddings["CLIP"], dtype=float)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosine = dict(zip(ids, units @ units[ids.index(name)], strict=True))
+    own = set(sub.metadata["image_name"])
+    nsd = set(sub.metadata.loc[sub.metadata["dataset"] == "NSD", "image_name"])
+    shared = {n for n in ids if n.startswith("shared_")}
+    for among, names in [(ALL, set(ids)), (OWN, own), (SHOWN, nsd), (SHARED, shared)]:
+        tab.neighbours.among = among
+        expected = sorted((cosine[n] for n in names - {name}), reverse=True)[:12]
+        shown = [float(item["number"]) for item in tab.neighbours.near.items]
+        np.testing.assert_allclose(shown, expected, atol=6e-4)
+        assert {item["title"] for item in tab.neighbours.near.items} <= names
+    tab.neighbours.near._handle_msg(0)
+    assert tab.browser.trial != 0
+
+
+def test_patterns_find_the_repeats_and_agreement_is_told(tiny_home):
+    tab = opened(tiny_home.settings, subject="sub-01")
+    tab.neighbours.param.update(roi="PPA", across=True)
+    items = tab.neighbours.alike.items
+    assert len(items) == 12
+    similarity = [float(item["number"]) for item in items]
+    assert similarity == sorted(similarity, reverse=True)
+    assert "nearest images" in tab.neighbours.agreement.object
+    tab.neighbours.alike._handle_msg(0)
+    assert f"trial {tab.state.trial}" in items[0]["under"] or items[0]["under"] == "same image"
+
+
+def test_without_embeddings_or_rois_neighbours_say_why(own_settings):
+    for path in (own_settings.data_dir / layout.STIMULI_TREE).glob("*_embeddings.h5"):
+        path.unlink()
+    shutil.rmtree(own_settings.data_dir / layout.ROIS_TREE)
+    tab = opened(own_settings, subject="sub-01")
+    assert "No embeddings" in tab.neighbours.near_message[0][0].object
+    assert list(tab.neighbours.roi_control.options.values()) == [""]

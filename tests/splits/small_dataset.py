@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from laion_fmri import layout
@@ -71,6 +72,19 @@ class SmallDataset:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(stored))
         return path
+
+    def write_embeddings(self, features: Mapping[str, np.ndarray], model: str = "CLIP") -> None:
+        """Embeddings of some images, stored in another order than any list of names."""
+        import h5py
+
+        names = sorted(features, reverse=True)
+        path = self.path / layout.embeddings(model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            rows = np.array([features[name] for name in names], dtype=np.float16)
+            file["embedding"] = rows
+            file["image_ids"] = np.array(names, dtype=h5py.string_dtype())
+            file["valid"] = np.isfinite(rows).all(axis=1)
 
     def declare(self, *files: Path, ood: bool = True) -> None:
         """Declare the pools and these split files."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
+from collections.abc import Callable
 
 import numpy as np
+import panel as pn
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from laion_fmri.explorer import brain_data
-from laion_fmri.explorer.app import create_app
+from laion_fmri.explorer import BrainView, brain_data, figures, maps
 from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.state import IN_THE_ADDRESS, ExplorerState
+from laion_fmri.explorer.tabs.brain import BrainTab
 
 pytestmark = pytest.mark.browser
-PATIENCE = 30_000  # ms; software drawing on a busy machine
+PATIENCE = 90_000  # ms; software drawing on a busy machine
 
 
 @pytest.fixture
@@ -23,15 +29,30 @@ def data(tiny_home):
 
 
 @pytest.fixture
-def brain(page: Page, serve_app, data):
-    page.goto(serve_app(lambda: create_app(data)) + "?tab=Brain&subject=sub-01")
+def app(data) -> Callable[[], pn.Column]:
+    """A page with the Brain tab alone, its state in the address."""
+
+    def make() -> pn.Column:
+        pn.extension()
+        state = ExplorerState()
+        pn.state.location.sync(state, list(IN_THE_ADDRESS))
+        tab = BrainTab(state, data)
+        tab.open()
+        return pn.Column(tab, sizing_mode="stretch_both", min_height=860)
+
+    return make
+
+
+@pytest.fixture
+def brain(page: Page, serve_app, app):
+    page.goto(serve_app(app) + "?tab=Brain&subject=sub-01")
     wait_for_map(page, "Noise ceiling, 12 repeats")
     return page
 
 
 def wait_for_map(page: Page, name: str) -> None:
     shown = page.locator(f'.view[data-state="ready"][data-map="{name}"]')
-    expect(shown).to_be_visible(timeout=PATIENCE)
+    expect(shown.first).to_be_visible(timeout=PATIENCE)
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -39,36 +60,280 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("listbox").get_by_text(option, exact=True).click()
 
 
-def test_a_map_is_drawn_and_another_one_chosen(brain: Page):
-    choose(brain, "Map", "Noise ceiling, ses-01")
-    wait_for_map(brain, "Noise ceiling, ses-01")
+def show(page: Page, panes: str) -> Locator:
+    """Show "Surface", "Both" or "Slices"; returns the canvas of the slices."""
+    button = page.get_by_role("button", name=panes, exact=True).first
+    expect(button).to_be_visible(timeout=PATIENCE)
+    button.click()
+    return page.locator(".slices canvas").first
+
+
+def colours(canvas: Locator) -> np.ndarray:
+    """The pixels of the canvas alone, without what lies over it; (rows, columns, 3)."""
+    address = canvas.evaluate("canvas => canvas.toDataURL()")
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def settled(canvas: Locator, page: Page, ready: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The pixels once `ready` says they are what is awaited."""
+    for _ in range(150):
+        found = colours(canvas)
+        if ready(found):
+            return found
+        page.wait_for_timeout(100)
+    raise AssertionError("the picture never became what was awaited")
+
+
+def test_subject_map_and_two_rois_are_chosen_and_a_known_vertex_read(brain: Page, data):
     choose(brain, "Subject", "sub-03")
-    wait_for_map(brain, "Noise ceiling, ses-01")
+    choose(brain, "Map", "Noise ceiling, 4 repeats")
+    wait_for_map(brain, "Noise ceiling, 4 repeats")
+    brain.get_by_role("combobox", name="ROI", exact=True).click()
+    for roi in ("EBA", "V1v"):
+        brain.get_by_role("listbox").get_by_text(roi, exact=True).click()
+        expect(brain.locator(".legend").get_by_text(roi, exact=True)).to_be_visible(
+            timeout=PATIENCE
+        )
+    brain.keyboard.press("Escape")
+    expect(brain.get_by_role("listbox")).to_have_count(0)
     expect(brain).to_have_url(re.compile("sub-03"))
 
-
-def test_a_click_on_a_known_vertex_reads_its_value_and_rois(brain: Page, data):
-    sub = data.subject("sub-01")
-    values = brain_data.map_on_surface(data, sub, brain_data.find_map(sub, ""))["L"]
+    sub = data.subject("sub-03")
+    chosen = maps.find_map(maps.available_maps(sub), "Noise ceiling, 4 repeats")
+    values = brain_data.map_on_surface(data, sub, chosen)["L"]
     roi = brain_data.rois_on_surface(data, sub)["EBA"]["L"]
-    view = brain.locator(".view")
-    candidates = np.flatnonzero(roi).tolist()
-    placed = view.evaluate(
-        "(view, all) => all.map(v => [v, view.projectVertex('L', v)])", candidates
+    placed = brain.locator(".view").first.evaluate(
+        "(view, all) => all.map(v => [v, view.projectVertex('L', v)])",
+        np.flatnonzero(roi).tolist(),
     )
     vertex, spot = next((v, at) for v, at in placed if at["visible"])
-    brain.locator("canvas").first.click(position={"x": spot["x"], "y": spot["y"]})
-    expect(brain.get_by_text(re.compile(rf"vertex {vertex}\b")).first).to_be_visible()
-    expect(brain.get_by_text(re.compile(rf"\b{values[vertex]:.1f} %")).first).to_be_visible()
-    expect(brain.get_by_text(re.compile("ROIs there: .*EBA"))).to_be_visible()
+    brain.locator(".stage canvas").first.click(position={"x": spot["x"], "y": spot["y"]})
+    readout = brain.locator(".readout").first
+    expect(readout).to_contain_text(f"vertex {vertex}, {values[vertex]:.1f} %", timeout=PATIENCE)
+    expect(readout).to_contain_text("EBA")
+    here = brain.get_by_text(f"left hemisphere, vertex {vertex}", exact=True)
+    expect(here).to_be_visible(timeout=PATIENCE)
+    expect(brain.get_by_role("table", name="Value in every map")).to_be_visible(timeout=PATIENCE)
 
 
-def test_rois_of_the_address_are_drawn_and_listed(page: Page, serve_app, data):
+def test_a_click_on_the_cortex_moves_the_slices_and_back(brain: Page, data):
+    sub = data.subject("sub-01")
+    canvas = show(brain, "Both")
+    expect(canvas).to_be_visible(timeout=PATIENCE)
+    points = brain_data.cortex_points(data, sub)["L"]
+    view = brain.locator(".view").first
+    placed = view.evaluate(
+        "(view, all) => all.map(v => [v, view.projectVertex('L', v)])", list(range(0, 10242, 97))
+    )
+    vertex, spot = next((v, at) for v, at in placed if at["visible"])
+    brain.locator(".stage canvas").first.click(position={"x": spot["x"], "y": spot["y"]})
+    x, y, z = points[vertex]
+    expect(brain.get_by_text(f"{x:.1f}, {y:.1f}, {z:.1f} mm".replace("-", "−"))).to_be_visible(
+        timeout=PATIENCE
+    )
+    # The crosshair stands in all three panels where that vertex is.
+    places = [
+        view.evaluate("(v, at) => v.placeInSlices(...at)", [[float(x), float(y), float(z)], n])
+        for n in range(3)
+    ]
+
+    def has_crosshair(found: np.ndarray) -> bool:
+        row = round(places[0]["y"])
+        line = found[max(row - 2, 0) : row + 3, : round(places[0]["x"]) - 20]
+        return bool((line[..., 2] - line[..., 0] > 60).any(axis=0).mean() > 0.5)
+
+    settled(canvas, brain, has_crosshair)
+
+    # A click in the slices at another vertex's place chooses it, or one as near.
+    other = points[4000]
+    at = view.evaluate("(v, at) => v.placeInSlices(...at)", [[float(v) for v in other], 2])
+    canvas.click(position={"x": at["x"], "y": at["y"]})
+    expect(brain.locator(".readout").first).to_contain_text("voxel", timeout=PATIENCE)
+    expect(brain.get_by_text(re.compile(r"^voxel \d+ \d+ \d+$"))).to_be_visible(timeout=PATIENCE)
+
+
+def test_left_is_left_and_the_threshold_cuts_on_the_right_side(page: Page, serve_app, data):
+    """Values at the threshold are drawn, those below are not; left lies on the left."""
+    sub = data.subject("sub-01")
+    coordinates = sub.get_voxel_coordinates()
+    views: list[BrainView] = []
+
+    def make() -> BrainView:
+        views.append(BrainView("sub-01", data=data))
+        views[-1].add_map(np.where(coordinates[:, 0] < 0, 40.0, 39.0), name="left", units="%")
+        return views[-1]
+
+    page.goto(serve_app(make))
+    wait_for_map(page, "left")
+    canvas = show(page, "Slices")
+    views[-1].view.param.update(lower=40.0, upper=80.0)
+    expect(page.get_by_role("slider", name="Threshold (%)")).to_have_value("40", timeout=PATIENCE)
+    view = page.locator(".view").first
+    centre = view.evaluate("v => v.crosshairNow()")
+    near = coordinates[np.abs(coordinates[:, 1] - centre[1]) < 3]
+    near = near[(np.abs(near[:, 0]) > 4) & (np.abs(near[:, 0] - centre[0]) > 6)]
+    near = near[np.abs(near[:, 2] - centre[2]) > 6]
+    places = view.evaluate(
+        "(v, all) => all.map((at) => v.placeInSlices(at, 1))", near.astype(float).tolist()
+    )
+    rows, columns = (np.array([round(at[k]) for at in places]) for k in ("y", "x"))
+
+    def is_right(found: np.ndarray) -> bool:
+        coloured = np.ptp(found[rows, columns], axis=1) > 60
+        return bool((coloured == (near[:, 0] < 0)).all())
+
+    assert len(near) > 10
+    settled(canvas, page, is_right)
+
+
+@pytest.mark.parametrize("style", ["outline", "fill"])
+def test_an_roi_is_drawn_on_its_voxels(page: Page, serve_app, data, style):
+    sub = data.subject("sub-01")
+    points = sub.get_voxel_coordinates()
+    inside = points[sub.get_roi_mask("laionEVC")[sub.get_brain_mask()]]
+    centre = inside[np.argmin(((inside - inside.mean(axis=0)) ** 2).sum(axis=1))]
+    size = float(np.linalg.norm(brain_data.volume_grid(data, sub).affine[:3, 0]))
+    views: list[BrainView] = []
+
+    def make() -> BrainView:
+        views.append(BrainView("sub-01", data=data, rois=["laionEVC"]))
+        views[-1].picker.style = style
+        return views[-1]
+
+    page.goto(serve_app(make))
+    wait_for_map(page, "Noise ceiling, 12 repeats")
+    canvas = show(page, "Slices")
+    x, y, z = (float(v) for v in centre)
+    views[-1].view.param.update(opacity=0.0, crosshair={"x": x, "y": y, "z": z, "source": "volume"})
+    text = brain_data.roi_colours(list(brain_data.rois_on_surface(data, sub)))["laionEVC"]
+    colour = np.array([int(text[k : k + 2], 16) for k in (1, 3, 5)])
+
+    def drawn(found: np.ndarray) -> np.ndarray:
+        hue, wanted = found - found.mean(axis=2, keepdims=True), colour - colour.mean()
+        alike = (hue @ wanted) / np.maximum(np.linalg.norm(hue, axis=2) * np.linalg.norm(wanted), 1)
+        return (alike > 0.97) & (np.ptp(found, axis=2) > 40)
+
+    view = page.locator(".view").first
+    same = points[np.abs(points[:, 2] - z) < size / 4]
+    away = np.abs(same[:, None] - inside[None]).max(axis=2).min(axis=1)
+    asked = [same[away < size / 4], same[away > 1.5 * size]]
+    # Away from the crosshair, which is drawn over everything.
+    asked = [at[(np.abs(at[:, :2] - centre[:2]) > size / 2).all(axis=1)] for at in asked]
+
+    def spots(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = view.evaluate(
+            "(v, all) => all.map((at) => v.placeInSlices(at, 2))", at.astype(float).tolist()
+        )
+        return tuple(np.array([round(p[k]) for p in found]) for k in ("y", "x"))  # type: ignore
+
+    def is_right(found: np.ndarray) -> bool:
+        is_drawn = drawn(found)
+        members, others = (is_drawn[spots(at)] for at in asked)
+        enough = members.all() if style == "fill" else is_drawn.sum() > 30 and not members.all()
+        return bool(enough and not others.any())
+
+    assert all(len(at) for at in asked)
+    settled(canvas, page, is_right)
+
+
+def test_the_cortex_turns_into_another_shape(brain: Page):
+    view = brain.locator(".view").first
+    before = view.evaluate("v => v.projectVertex('L', 5000)")
+    brain.get_by_role("button", name="White", exact=True).click()
+    expect(view).to_have_attribute("data-shape", "white", timeout=PATIENCE)
+    after = view.evaluate("v => v.projectVertex('L', 5000)")
+    assert np.hypot(after["x"] - before["x"], after["y"] - before["y"]) > 2
+    slider = brain.get_by_role("slider", name="Shape of the cortex")
+    slider.fill("0.5")
+    expect(view).to_have_attribute("data-shape", "between", timeout=PATIENCE)
+    between = view.evaluate("v => v.projectVertex('L', 5000)")
+    assert between != after
+    brain.get_by_role("button", name="Flat", exact=True).click()
+    expect(view).to_have_attribute("data-shape", "flat", timeout=PATIENCE)
+    expect(brain.get_by_role("button", name="Dorsal")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_drives_a_place_is_shown_with_pictures(brain: Page):
+    brain.locator(".stage canvas").first.click()
+    brain.get_by_role("tab", name="What drives it").click()
+    cards = brain.locator("button.card")
+    expect(cards.first).to_be_visible(timeout=PATIENCE)
+    assert brain.locator(".card img").count() == cards.count()
+    cards.first.click()
+    expect(brain).to_have_url(re.compile("tab=Trials"), timeout=PATIENCE)
+
+
+def test_what_is_seen_is_saved_at_print_resolution(brain: Page, tmp_path):
+    show(brain, "Both")
+    expect(brain.locator(".slices .letters span").first).to_be_visible(timeout=PATIENCE)
+    with brain.expect_download(timeout=PATIENCE) as download:
+        brain.get_by_role("button", name="Save picture").first.click()
+    path = tmp_path / "picture.png"
+    download.value.save_as(path)
+    picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert picture.shape[1] >= 3000
+    coloured = np.ptp(picture, axis=2) > 60
+    thirds = np.array_split(coloured, 3)
+    assert all(part.sum() > 500 for part in thirds)
+    assert coloured[-200:].any()  # the colour bar
+
+
+def test_the_page_of_its_own_needs_no_server(browser: Browser, data, tmp_path):
+    view = BrainView("sub-01", data=data, rois=["face"])
+    view.view.wanted_shapes = ["pial"]
+    file = tmp_path / "brain.html"
+    file.write_bytes(figures.html_page(view.view, "Brain"))
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None
+    )
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith(("file:", "blob:", "data:")) else problems.append(r.url),
+    )
+    page.goto(file.as_uri())
+    wait_for_map(page, "Noise ceiling, 12 repeats")
+    page.get_by_role("button", name="Pial", exact=True).click()
+    expect(page.locator(".view").first).to_have_attribute("data-shape", "pial", timeout=PATIENCE)
+    page.locator(".stage canvas").first.click()
+    expect(page.locator(".readout").first).to_contain_text("vertex", timeout=PATIENCE)
+    show(page, "Slices")
+    expect(page.locator(".slices .letters span").first).to_be_visible(timeout=PATIENCE)
+    context.close()
+    assert not problems
+
+
+def test_rois_of_the_address_are_drawn_and_listed(page: Page, serve_app, app, data):
     rois = json.dumps(["face"])
-    page.goto(serve_app(lambda: create_app(data)) + f"?tab=Brain&subject=sub-01&rois={rois}")
+    page.goto(serve_app(app) + f"?tab=Brain&subject=sub-01&rois={rois}")
     wait_for_map(page, "Noise ceiling, 12 repeats")
     for name in data.subject("sub-01").get_available_rois("face"):
-        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".legend").get_by_text(name, exact=True)).to_be_visible(
+            timeout=PATIENCE
+        )
+
+
+def test_two_maps_turn_together(page: Page, serve_app, data):
+    def make() -> BrainView:
+        view = BrainView("sub-01", data=data)
+        view.controls.compare_map.value = "Noise ceiling, 4 repeats"
+        return view
+
+    page.goto(serve_app(make))
+    ready = page.locator('.view[data-state="ready"]')
+    expect(ready).to_have_count(2, timeout=PATIENCE)
+    where = "v => v.projectVertex('L', 700).x - v.querySelector('canvas').clientWidth / 2"
+    before = ready.nth(1).evaluate(where)
+    page.locator(".stage canvas").first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    after = ready.nth(1).evaluate(where)
+    assert abs(after - before) > 3
+    assert ready.nth(0).evaluate(where) == pytest.approx(after, abs=2)
 
 
 def test_the_threshold_is_a_control_with_a_name(brain: Page):

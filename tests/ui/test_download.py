@@ -1,121 +1,113 @@
+"""The Download tab in a browser: what it shows, and that names of the bucket stay names."""
+
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
-from throttled_bucket import STEP, ThrottledBucket, wait_until
+import json
 
-from laion_fmri import layout
+import panel_material_ui as pmui
+import pytest
+from download_page import PATIENCE, choose, open_download, press, state_of
+from playwright.sync_api import expect
+
+from laion_fmri import access, layout
 from laion_fmri.config import load_settings
-from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.jobs import shared_queue
+from laion_fmri.explorer.state import ExplorerState
+from laion_fmri.explorer.tabs.download import DownloadTab
 
 pytestmark = pytest.mark.browser
 
-
-class SlowData(ExplorerData):
-    """On a bucket that gives its bytes when it is told to."""
-
-    def bucket(self) -> ThrottledBucket:
-        return self.slow
-
-    def __init__(self, settings, slow) -> None:
-        super().__init__(settings)
-        self.slow = slow
+HOSTILE = "<img src=x onerror=hacked=1>"
 
 
 @pytest.fixture
-def data_dir(tmp_path):
+def data_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     path = tmp_path / "data"
     path.mkdir()
     return path
 
 
-def open_download(page: Page, address: str) -> None:
-    page.goto(address)
-    page.get_by_role("tab", name="Download").click()
-    expect(page.get_by_role("button", name="sub-05", exact=True)).to_be_visible()
+def app_on(data_dir, bucket_dir):
+    from laion_fmri.explorer.app import create_app
 
-
-def choose(page: Page, *names: str) -> None:
-    for name in names:
-        button = page.get_by_role("button", name=name, exact=True)
-        expect(button).to_be_enabled()
-        if button.get_attribute("aria-pressed") != "true":
-            button.click()
-
-
-def assert_fetched(data_dir, bucket, keys):
-    for key in keys:
-        assert layout.local_path(data_dir, key).read_bytes() == (bucket / key).read_bytes()
-
-
-KEYS = (
-    layout.betas("sub-05", "ses-01"),
-    layout.trials("sub-05", "ses-01"),
-    layout.session_noise_ceiling("sub-05", "ses-01"),
-)
+    data = ExplorerData(load_settings(data_dir=data_dir, bucket=bucket_dir.as_uri()))
+    return lambda: create_app(data)
 
 
 def test_choose_a_session_see_the_plan_and_get_exactly_that(page, serve_app, data_dir, tiny_bucket):
-    data = ExplorerData(load_settings(data_dir=data_dir, bucket=tiny_bucket.as_uri()))
-    open_download(page, serve_app(lambda: create_app(data)))
+    open_download(page, serve_app(app_on(data_dir, tiny_bucket)))
     choose(page, "sub-05", "ses-01")
     plan = page.get_by_role("table", name="Files of the plan")
     expect(plan).to_contain_text("not here")
-    page.get_by_role("button", name="Accept the licence").click()
-    page.get_by_role("button", name="Download", exact=True).click()
-    expect(page.get_by_role("status").last).to_have_text("finished")
+    press(page, "Download", "Accept the licence")
+    expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
     expect(page.get_by_text("Nothing to do")).to_be_visible()
     expect(page.get_by_role("button", name="Download", exact=True)).to_be_disabled()
-    assert_fetched(data_dir, tiny_bucket, KEYS)
+    for key in (layout.betas("sub-05", "ses-01"), layout.trials("sub-05", "ses-01")):
+        assert (data_dir / key).read_bytes() == (tiny_bucket / key).read_bytes()
     assert not list(data_dir.rglob("*ses-02*"))
     assert not list(data_dir.rglob("*.part"))
 
     page.get_by_role("tab", name="Discover").click()
-    expect(page.get_by_role("img", name="FFA1, sub-05: here")).to_be_visible()
-
-
-def test_reload_keeps_the_job_and_cancel_leaves_what_can_be_resumed(
-    page, serve_app, data_dir, tiny_bucket
-):
-    slow = ThrottledBucket(tiny_bucket)
-    data = SlowData(load_settings(data_dir=data_dir, bucket=tiny_bucket.as_uri()), slow)
-    address = serve_app(lambda: create_app(data))
-    queue = shared_queue(data_dir)
-    try:
-        open_download(page, address)
-        choose(page, "sub-05", "ses-01", "Accept the licence", "Download")
-        expect(page.get_by_role("status").last).to_have_text("running")
-        slow.allow(20)
-        wait_until(lambda: queue.jobs()[0].bytes_done > 5 * STEP)
-        bar = page.get_by_role("progressbar", name="Download", exact=True)
-        expect(bar).to_be_visible()
-
-        page.reload()
-        expect(page.get_by_role("status").last).to_have_text("running")
-        page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_role("status").last).to_have_text("cancelling")
-        slow.allow(10)
-        expect(page.get_by_role("status").last).to_have_text("cancelled")
-        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-        assert list(data_dir.rglob("*.part"))
-
-        slow.open_wide()
-        choose(page, "sub-05", "ses-01", "Download")
-        expect(page.get_by_role("status").last).to_have_text("finished")
-    finally:
-        slow.open_wide()
-    assert_fetched(data_dir, tiny_bucket, KEYS)
-    assert not list(data_dir.rglob("*.part"))
+    expect(page.get_by_role("img", name="FFA1, sub-05: here")).to_be_visible(timeout=PATIENCE)
 
 
 def test_the_code_is_copied_as_it_is(page, serve_app, data_dir, tiny_bucket):
-    data = ExplorerData(load_settings(data_dir=data_dir, bucket=tiny_bucket.as_uri()))
-    address = serve_app(lambda: create_app(data))
+    address = serve_app(app_on(data_dir, tiny_bucket))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_download(page, address)
-    choose(page, "sub-05", "ses-01", "Copy Python")
+    choose(page, "sub-05", "ses-01")
+    press(page, "Copy Python")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("import os\n\nos.environ")
     assert 'download(\n    "sub-05",\n    ses="ses-01",' in copied
+
+
+def test_local_files_are_checked_and_repaired(page, serve_app, data_dir, tiny_bucket):
+    access.accept_license(data_dir)
+    open_download(page, serve_app(app_on(data_dir, tiny_bucket)))
+    choose(page, "sub-05", "ses-01")
+    press(page, "Download")
+    expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
+    broken = data_dir / layout.trials("sub-05", "ses-01")
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[::-1])
+    press(page, "Check files")
+    expect(page.get_by_text("1 file not as in the bucket")).to_be_visible(timeout=PATIENCE)
+    press(page, "Repair 1 file")
+    expect(page.get_by_text("Repair of 1 file")).to_be_visible(timeout=PATIENCE)
+    expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
+    assert broken.read_bytes() == whole
+
+
+def test_markup_in_names_and_reasons_does_nothing(page, serve_app, data_dir, tmp_path):
+    mirror = tmp_path / "mirror"
+    denied, fetched = f"{HOSTILE}/{HOSTILE}.txt", f"notes_{HOSTILE}.txt"
+    for key in (denied, fetched):
+        (mirror / key).parent.mkdir(parents=True, exist_ok=True)
+        (mirror / key).write_text("hello")
+    (mirror / ".bucket-policy.json").write_text(json.dumps({"deny": [f"{HOSTILE}/*"]}))
+    (mirror / layout.BETAS_TREE / f"sub-{HOSTILE}").mkdir(parents=True)
+    access.accept_license(data_dir)
+    data = ExplorerData(load_settings(data_dir=data_dir, bucket=mirror.as_uri()))
+
+    def app():
+        tab = DownloadTab(ExplorerState(tab="Download", wanted=[denied, fetched]), data)
+        tab.open()
+        return pmui.Page(main=[tab])
+
+    page.goto(serve_app(app))
+    plan = page.get_by_role("table", name="Files of the plan")
+    expect(plan).to_contain_text(HOSTILE, timeout=PATIENCE)
+    expect(page.get_by_role("button", name=f"sub-{HOSTILE}")).to_have_count(0)
+    expect(page.locator("pre").first).to_contain_text(HOSTILE)
+    press(page, "Download")
+    expect(state_of(page)).to_have_text("failed", timeout=PATIENCE)
+    expect(page.get_by_text("The bucket denies access to the file")).to_be_visible()
+    expect(page.locator(".why")).to_contain_text(HOSTILE)
+    (data_dir / fetched).write_text("HELLO")
+    press(page, "Check files")
+    expect(page.get_by_text("1 file not as in the bucket")).to_be_visible(timeout=PATIENCE)
+    assert page.locator("img").count() == 0
+    assert page.evaluate("typeof hacked") == "undefined"

@@ -184,7 +184,7 @@ def test_a_symmetric_map_has_its_middle_at_zero(show):
             {"L": np.full(N, -3.0), "R": np.full(N, 3.0)},
             units="z",
             symmetric=True,
-            colormap="red-blue",
+            colormap="blue-white-red",
         )
         return view
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laion_fmri import access, layout
@@ -31,6 +32,14 @@ class DemoHome:
     def settings(self) -> Settings:
         """Settings that work on the demo and on nothing else."""
         return Settings(data_dir=self.data_dir, bucket=self.bucket_dir.as_uri())
+
+    @contextmanager
+    def served(self) -> Iterator[Settings]:
+        """The same with an access service on this machine, which answers meanwhile."""
+        from laion_fmri.demo.access_service import DemoAccessService
+
+        with DemoAccessService(self.bucket_dir) as service:
+            yield replace(self.settings, access_url=service.url)
 
 
 def prepare_demo_home(

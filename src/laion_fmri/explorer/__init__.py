@@ -6,3 +6,39 @@ Four roles: `state` holds what the user has chosen, `data` answers questions fro
 library, components and tabs show it, `app` is the shell. A view never reaches into
 another view; they meet in `state`.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from laion_fmri.explorer.components.brain_view import BrainView
+    from laion_fmri.explorer.components.image_view import ImageView
+    from laion_fmri.explorer.components.response_profile import ResponseProfile
+    from laion_fmri.explorer.components.roi_picker import RoiPicker
+    from laion_fmri.explorer.components.split_inspector import SplitInspector
+    from laion_fmri.explorer.components.trial_browser import TrialBrowser
+
+_HOMES = {
+    "BrainView": "components.brain_view",
+    "ImageView": "components.image_view",
+    "ResponseProfile": "components.response_profile",
+    "RoiPicker": "components.roi_picker",
+    "SplitInspector": "components.split_inspector",
+    "TrialBrowser": "components.trial_browser",
+}
+__all__ = [
+    "BrainView",
+    "ImageView",
+    "ResponseProfile",
+    "RoiPicker",
+    "SplitInspector",
+    "TrialBrowser",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -27,6 +27,9 @@ class BrowserFiles:
         "paint": "components/surface_paint.js",
         "layout": "components/surface_layout.js",
         "gestures": "components/surface_gestures.js",
+        "volume": "components/volume_scene.js",
+        "slices": "components/slices_pane.js",
+        "shapes": "components/surface_shapes.js",
         "viewer": "components/surface_viewer.js",
     }
 

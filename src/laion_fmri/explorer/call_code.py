@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from laion_fmri.config import ENVIRONMENT, Settings
 from laion_fmri.explorer.request import Call
+
+LIST_FILE = "chosen_files.txt"
+"""Holds the keys of single files when there are many, one a line."""
+
+_MANY = 40  # keys that code still spells out
+_LINE = 68  # characters of a call in one line
+_MODULES = {"download_splits": "laion_fmri.splits"}
+_GATED_VERB = "download_stimuli"
 
 
 def python_code(made: Sequence[Call], settings: Settings) -> str:
     """Python that does the same, whatever is configured elsewhere."""
     if not made:
         return ""
+    imports = []
     lines = []
-    variables = _variables(settings)
+    variables = _variables(made, settings)
     if variables:
-        lines += ["import os", ""]
+        imports.append("import os")
         lines += [f"os.environ[{_quoted(k)}] = {_quoted(v)}" for k, v in variables.items()] + [""]
-    verbs = sorted({call.verb for call in made})
-    lines += [f"from laion_fmri.download import {', '.join(verbs)}", ""]
-    lines += [_python_call(call) for call in made]
-    return "\n".join(lines)
+    if listed_keys(made):
+        imports.append("from pathlib import Path")
+    modules: dict[str, set[str]] = {}
+    for call in made:
+        modules.setdefault(_MODULES.get(call.verb, "laion_fmri.download"), set()).add(call.verb)
+    lines += [f"from {m} import {', '.join(sorted(verbs))}" for m, verbs in modules.items()]
+    head = [*imports, ""] if imports else []
+    return "\n".join([*head, *lines, "", *(_python_call(call) for call in made)])
+
+
+def listed_keys(made: Sequence[Call]) -> list[str]:
+    """The keys that the code reads from `LIST_FILE`, since it would be too long with them."""
+    return [key for call in made if _reads_list(call) for key in call.arguments["keys"]]  # type: ignore[attr-defined]
+
+
+def _reads_list(call: Call) -> bool:
+    keys = call.arguments.get("keys")
+    # A line of a file cannot hold every key that a bucket can.
+    return isinstance(keys, list) and len(keys) > _MANY and all(_is_a_line(key) for key in keys)
+
+
+def _is_a_line(key: str) -> bool:
+    return key == key.strip() and len(key.splitlines()) == 1
 
 
 def _python_call(call: Call) -> str:
     arguments = [
-        _python_value(value) if name == "subject" else f"{name}={_python_value(value)}"
+        _python_argument(name, value, by_position=name in ("subject", "keys"))
         for name, value in call.arguments.items()
+        if not (name == "keys" and _reads_list(call))
     ]
+    if _reads_list(call):
+        arguments.insert(0, f'Path("{LIST_FILE}").read_text(encoding="utf-8").splitlines()')
     line = f"{call.verb}({', '.join(arguments)})"
-    if len(line) <= 68:
+    if len(line) <= _LINE:
         return line
     return "\n".join([f"{call.verb}(", *(f"    {argument}," for argument in arguments), ")"])
+
+
+def _python_argument(name: str, value: object, by_position: bool) -> str:
+    text = _python_value(value)
+    if isinstance(value, list) and len(text) > _LINE:
+        text = "\n".join(["[", *(f"        {_quoted(v)}," for v in value), "    ]"])
+    return text if by_position else f"{name}={text}"
 
 
 def _python_value(value: object) -> str:
@@ -49,25 +87,38 @@ def shell_code(made: Sequence[Call], settings: Settings) -> str:
     """Shell commands that do the same."""
     if not made:
         return ""
-    exports = [f"export {k}={shlex.quote(v)}" for k, v in _variables(settings).items()]
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in _variables(made, settings).items()]
     return "\n".join(exports + [_shell_call(call) for call in made])
 
 
 def _shell_call(call: Call) -> str:
     parts = [f"laion-fmri {call.verb.replace('_', '-')}"]
-    for name, value in call.arguments.items():
+    for name, value in _shell_arguments(call).items():
+        if name == "keys":
+            continue
         flag = "--model" if name == "models" else f"--{name.replace('_', '-')}"
         values = value if isinstance(value, list) else [] if value is True else [value]
         parts.append(" ".join([flag, *(shlex.quote(str(v)) for v in values)]))
+    if "keys" in call.arguments and not _reads_list(call):
+        parts.append("--")
+        parts += [shlex.quote(key) for key in call.arguments["keys"]]  # type: ignore[attr-defined]
     line = " ".join(parts)
     return line if len(line) <= 72 else " \\\n    ".join(parts)
 
 
-def _variables(settings: Settings) -> dict[str, str]:
+def _shell_arguments(call: Call) -> Mapping[str, object]:
+    if not _reads_list(call):
+        return call.arguments
+    return {"keys_from": LIST_FILE, **call.arguments}
+
+
+def _variables(made: Sequence[Call], settings: Settings) -> dict[str, str]:
     """Settings that another process would not find by itself."""
     passing = ("argument", "environment")
+    names = ["data_dir", "bucket", "endpoint_url"]
+    names += ["access_url"] if any(call.verb == _GATED_VERB for call in made) else []
     return {
         ENVIRONMENT[name]: str(getattr(settings, name))
-        for name in ("data_dir", "bucket", "endpoint_url")
+        for name in names
         if settings.sources.get(name, "argument") in passing and getattr(settings, name)
     }

@@ -169,6 +169,16 @@ class Catalog:
         found = {roi for entry in self.subjects for roi in entry.rois.get(category, ())}
         return tuple(sorted(found, key=layout.natural_order))
 
+    def lacking(self) -> dict[str, list[str]]:
+        """For each subject the ROIs that another subject has and this one does not."""
+        missing: dict[str, list[str]] = {entry.name: [] for entry in self.subjects}
+        for category in self.categories:
+            for roi in self.rois(category):
+                for entry in self.subjects:
+                    if entry.roi_presence(category, roi) is Presence.ABSENT:
+                        missing[entry.name].append(roi)
+        return {name: rois for name, rois in missing.items() if rois}
+
     @property
     def categories(self) -> tuple[str, ...]:
         """The eight categories, then any other that the bucket has."""
@@ -206,6 +216,22 @@ def read_catalog(bucket: Bucket, data_dir: Path | None) -> Catalog:
         return _compared(discovery.list_objects(prefix, bucket), data_dir, bucket)
 
     return _catalog(discovery.get_subjects(bucket), listing, data_dir)
+
+
+def overview_objects(bucket: Bucket) -> list[BucketObject]:
+    """The objects that `read_catalog` looks at.
+
+    Raises
+    ------
+    BucketUnreachableError
+    """
+    prefixes = [
+        f"{tree}/{name}/"
+        for name in discovery.get_subjects(bucket)
+        for tree in layout.DERIVATIVE_TREES
+    ]
+    prefixes.append(f"{layout.STIMULI_TREE}/")
+    return [found for prefix in prefixes for found in discovery.list_objects(prefix, bucket)]
 
 
 def read_local_catalog(data_dir: Path) -> Catalog:

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from laion_fmri import layout
-from laion_fmri._errors import DataDirNotSetError
+from laion_fmri import discovery, layout
+from laion_fmri._errors import ConfigError, DataDirNotSetError
 from laion_fmri.bucket import Bucket, open_bucket
-from laion_fmri.config import Settings, load_settings
+from laion_fmri.config import ENVIRONMENT, Settings, load_settings, write_config
+from laion_fmri.explorer.bucket_listing import BucketListing, usable_data_dir
+from laion_fmri.explorer.catalog import overview_objects
+from laion_fmri.explorer.kept_listing import keep_listing, now
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.subject import Subject, load_subject, local_subjects
 
 T = TypeVar("T")
+
+SETTINGS = tuple(ENVIRONMENT)
+"""What can be changed on the page."""
+
+DEFAULTS = {name: getattr(Settings(), name) for name in SETTINGS}
+"""What a setting is when nobody sets it."""
 
 _REMEMBERED = 256  # results, the least recently used go first
 
@@ -35,6 +45,10 @@ class ExplorerData:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        self._age = 0  # how often the settings were changed
+        self._listeners: list[Callable[[], None]] = []
+        self._listing: BucketListing | None = None
+        self._overview_is_kept = False
         self._results: OrderedDict[Hashable, object] = OrderedDict()
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -49,6 +63,125 @@ class ExplorerData:
     def bucket(self) -> Bucket:
         """The bucket; raises what the library raises when it cannot be used."""
         return self.remember(("bucket",), lambda: open_bucket(self.settings))
+
+    def listing(self) -> BucketListing:
+        """The listing of the whole bucket, begun by whoever asks first."""
+        with self._guard:
+            if self._listing is None:
+                self._listing = BucketListing(self.settings)
+            return self._listing
+
+    def list_again(self) -> None:
+        """Forget what the bucket listed; the next question is put to it again."""
+        discovery.refresh()
+        with self._guard:
+            self._listing, self._overview_is_kept = None, False
+            self._results.pop(self._full_key(("bucket",)), None)
+
+    def keep_overview(self) -> None:
+        """Keep what the overview listed, once, for when the bucket does not answer."""
+        settings = self.settings
+        data_dir = usable_data_dir(settings)
+        with self._guard:
+            if self._overview_is_kept or data_dir is None:
+                return
+            self._overview_is_kept = True
+        keep_listing(data_dir, settings, overview_objects(self.bucket()), "overview", now())
+
+    # --- settings -----------------------------------------------------------------------
+
+    def set_by_environment(self, name: str) -> bool:
+        """Whether a setting comes from the environment, which a page cannot change."""
+        return self.settings.sources.get(name) == "environment"
+
+    @property
+    def keeps_settings(self) -> bool:
+        """Whether changes go to the config file, rather than last as long as the server.
+
+        A server that was started on the demo, or on settings of its own, leaves the
+        config file alone.
+        """
+        return all(self.settings.sources.get(name, "argument") != "argument" for name in SETTINGS)
+
+    def settings_with(self, changes: Mapping[str, str]) -> Settings:
+        """The settings as they would be; an empty value is the default.
+
+        Raises
+        ------
+        ConfigError
+            When a setting comes from the environment, or a value cannot be used.
+        """
+        for name in changes:
+            if self.set_by_environment(name):
+                raise ConfigError(
+                    f"{ENVIRONMENT[name]} is set in the server's environment and wins over what "
+                    "is chosen here. Unset it and start the server again to change it."
+                )
+        source = "config file" if self.keeps_settings else "argument"
+        values: dict[str, Any] = {name: value or DEFAULTS[name] for name, value in changes.items()}
+        if values.get("data_dir"):
+            values["data_dir"] = load_settings(data_dir=values["data_dir"]).data_dir
+        came_from = {name: source if value else "default" for name, value in changes.items()}
+        sources = {**self.settings.sources, **came_from}
+        return replace(self.settings, **values, sources=sources)
+
+    def change_settings(self, changes: Mapping[str, str]) -> None:
+        """Work with other settings from now on, on every page of the server.
+
+        Everything remembered is forgotten, and subscribers are told. Downloads that are
+        under way go on into the data directory they were asked for.
+
+        Parameters
+        ----------
+        changes : mapping of str to str
+            ``data_dir``, ``bucket``, ``endpoint_url``, ``access_url``; an empty value is
+            the default. A data directory is made when it is not there.
+
+        Raises
+        ------
+        ConfigError
+            When nothing can be changed (see `settings_with`), the data directory cannot be
+            made or the config file cannot be written.
+        """
+        settings = self.settings_with(changes)
+        if changes.get("data_dir") and settings.data_dir is not None:
+            try:
+                settings.data_dir.mkdir(parents=True, exist_ok=True)
+            except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
+                raise ConfigError(
+                    f"{settings.data_dir} cannot be made ({getattr(error, 'strerror', error)}). "
+                    "Choose another folder."
+                ) from error
+        if self.keeps_settings:
+            write_config(**{n: getattr(settings, n) if v else None for n, v in changes.items()})
+        discovery.refresh()
+        with self._guard:
+            self.settings = settings
+            self._age += 1
+            self._results.clear()
+            self._locks.clear()
+            self._listing, self._overview_is_kept = None, False
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called, in any thread, when the settings change.
+
+        Returns
+        -------
+        callable
+            Ends the subscription.
+        """
+        with self._guard:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._guard:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return unsubscribe
 
     # --- subjects and stimuli -----------------------------------------------------------
 
@@ -81,7 +214,7 @@ class ExplorerData:
         Two threads that ask for the same thing wait for one result; an error is not
         remembered. `files` are those the result depends on.
         """
-        full = (key, tuple(_signature(path) for path in files))
+        full = self._full_key(key, files)
         with self._guard:
             lock = self._locks.setdefault(full, threading.Lock())
         with lock:
@@ -91,11 +224,16 @@ class ExplorerData:
                     return self._results[full]  # type: ignore[return-value]
             result = make()
             with self._guard:
+                if full[0] != self._age:  # made by settings that are gone
+                    return result
                 self._results[full] = result
                 while len(self._results) > _REMEMBERED:
                     oldest, _ = self._results.popitem(last=False)
                     self._locks.pop(oldest, None)
             return result
+
+    def _full_key(self, key: Hashable, files: Iterable[Path] = ()) -> tuple[Hashable, ...]:
+        return (self._age, key, tuple(_signature(path) for path in files))
 
 
 def _signature(path: Path) -> tuple[str, int, int] | tuple[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 _LOOK_BACK = 5.0  # seconds
 _TOO_SOON = 0.5  # seconds after which a rate means something
+_STEP = 0.05  # seconds whose bytes are counted together
 
 
 class RateMeter:
@@ -25,12 +26,19 @@ class RateMeter:
         self, seconds: float = _LOOK_BACK, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seconds, self._clock = seconds, clock
-        self._steps: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._begin = clock()
+        self._steps: deque[tuple[float, int]] = deque([(self._begin, 0)])
+        self._total = 0
 
     def add(self, n_bytes: int) -> None:
         """Take note that bytes arrived."""
         now = self._clock()
-        self._steps.append((now, n_bytes))
+        self._total += n_bytes
+        begin, so_far = self._steps[-1]
+        if len(self._steps) > 1 and now - begin < _STEP:
+            self._steps[-1] = (begin, so_far + n_bytes)
+        else:
+            self._steps.append((now, n_bytes))
         while len(self._steps) > 1 and now - self._steps[0][0] > self._seconds:
             self._steps.popleft()
 
@@ -42,3 +50,8 @@ class RateMeter:
             return None
         # What came with the first step came before the time that is looked at.
         return sum(n for at, n in self._steps if at > begin) / passed
+
+    def mean(self) -> float | None:
+        """Bytes a second since the beginning; None where that would say little."""
+        passed = self._clock() - self._begin
+        return self._total / passed if self._total and passed >= _TOO_SOON else None

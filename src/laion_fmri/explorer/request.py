@@ -1,113 +1,79 @@
-"""From choices on screen to calls of the library, and the plan they make.
+"""What somebody has chosen to download, and the calls of the library that fetch it. Pure.
 
-Pure but for `make_request_plan`, which asks the bucket. What is planned and what the code
-beside it says (`call_code`) are readings of the same list of `Call`.
+What is planned (`request_plan`) and what the code beside it says (`call_code`) are readings
+of the same list of `Call`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from laion_fmri import discovery, layout
-from laion_fmri._errors import NoMatchingDataError
-from laion_fmri.bucket import Bucket
-from laion_fmri.config import Settings
-from laion_fmri.download import ALL_SUBJECTS, plan_download
+from laion_fmri import layout
+from laion_fmri.download import ALL_SUBJECTS
+from laion_fmri.explorer.choices import (
+    CHOICES,
+    EVERY_FILE_KIND,
+    IMAGES,
+    LOCALIZERS,
+    RAW,
+    SPLITS,
+    Choice,
+    FileKind,
+)
+from laion_fmri.localizers import TASKS as LOCALIZER_TASKS
 from laion_fmri.selection import AVERAGES
-from laion_fmri.transfer.plan import TransferPlan, make_plan
+from laion_fmri.transfer.plan import count_of
 
 N_JOBS = 4
 """Files fetched at the same time."""
 
-Level = Literal["session", "averages", "subject"]
-
-
-@dataclass(frozen=True)
-class FileKind:
-    """Files of one ``desc`` and suffix, and what there is one of them for."""
-
-    desc: str | None
-    suffix: str
-    level: Level
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One thing that can be asked for.
-
-    Attributes
-    ----------
-    label : str
-        On screen.
-    group : str
-        The control it is listed under.
-    files : tuple of FileKind
-        What the filters of `download` must let through.
-    flag : str
-        The ``include_…`` argument of `download`, for whole trees.
-    verb : str
-        The download function, for dataset-wide files.
-    model : str
-        The model of embeddings.
-    """
-
-    label: str
-    group: str
-    files: tuple[FileKind, ...] = ()
-    flag: str = ""
-    verb: str = ""
-    model: str = ""
-
-
-_SESSION_MAPS = (("R2", "statmap"), ("Fracridge", "statmap"), ("HRFindex", "dseg"))
-RESPONSES, BRAIN, STIMULI = "Responses", "Brain", "Stimuli"
-
-_ALL_CHOICES = (
-    Choice("Betas", RESPONSES, (FileKind("SingletrialBetas", "statmap", "session"),)),
-    Choice("Trial tables", RESPONSES, (FileKind("SingletrialBetas", "trials", "session"),)),
-    Choice(
-        "Noise ceilings",
-        RESPONSES,
-        (
-            FileKind("Noiseceiling", "statmap", "session"),
-            *(FileKind(d, "statmap", "averages") for d in layout.SUBJECT_NOISE_CEILINGS),
-        ),
-    ),
-    Choice(
-        "Other maps (R², HRF index, ridge fraction)",
-        RESPONSES,
-        (
-            *(FileKind(desc, suffix, "session") for desc, suffix in _SESSION_MAPS),
-            FileKind("R2mean", "statmap", "averages"),
-        ),
-    ),
-    Choice(
-        "GLMsingle models",
-        RESPONSES,
-        (FileKind("GLMsingle", "model", "session"), FileKind("GLMsingle", "summary", "averages")),
-    ),
-    Choice("ROIs", BRAIN, (FileKind(None, "mask", "subject"),)),
-    Choice("Anatomy (T1w, T2w, brain mask)", BRAIN, flag="include_anatomical"),
-    Choice("FreeSurfer recon", BRAIN, flag="include_freesurfer"),
-    *(
-        Choice(f"{model} embeddings", STIMULI, verb="download_embeddings", model=model)
-        for model in layout.EMBEDDING_MODELS
-    ),
-    Choice("Segmentations", STIMULI, verb="download_segmentations"),
-    Choice("Captions", STIMULI, verb="download_captions"),
-)
-CHOICES: Mapping[str, Choice] = {choice.label: choice for choice in _ALL_CHOICES}
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    group: tuple(c.label for c in _ALL_CHOICES if c.group == group)
-    for group in (RESPONSES, BRAIN, STIMULI)
-}
-_EVERY_FILE_KIND = frozenset(kind for choice in _ALL_CHOICES for kind in choice.files)
-
 # Trees come on top of what filters let through, and filters that let nothing through are
 # refused. The mean R² map is small, and comes along with sessions anyway.
 _LEAST = FileKind("R2mean", "statmap", "averages")
+
+Filters = dict[str, object]
+
+
+@dataclass(frozen=True)
+class SubjectOffer:
+    """What the bucket serves of one subject.
+
+    Attributes
+    ----------
+    sessions : tuple of str
+        With single-trial responses.
+    raw_sessions : tuple of str
+        With raw data.
+    has_localizers : bool
+    """
+
+    sessions: tuple[str, ...] = ()
+    raw_sessions: tuple[str, ...] = ()
+    has_localizers: bool = False
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the bucket serves.
+
+    Attributes
+    ----------
+    subjects : mapping of str to SubjectOffer
+    splits : tuple of str
+        Keys of splits that the dataset brings itself; those of a dataset that brings none are
+        published elsewhere.
+    """
+
+    subjects: Mapping[str, SubjectOffer]
+    splits: tuple[str, ...] = ()
+
+    def sessions(self, subjects: Iterable[str], raw: bool = False) -> list[str]:
+        """The sessions that any of these subjects has, in their order."""
+        offers = [self.subjects.get(name, SubjectOffer()) for name in subjects]
+        found = {s for o in offers for s in (*o.sessions, *(o.raw_sessions if raw else ()))}
+        return sorted(found, key=layout.natural_order)
 
 
 @dataclass(frozen=True)
@@ -121,11 +87,14 @@ class Request:
         May hold ``"averages"``.
     what : tuple of str
         Labels of `CHOICES`.
+    files : tuple of str
+        Keys of single files.
     """
 
     subjects: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     what: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -134,26 +103,35 @@ class Request:
 
     def title(self) -> str:
         """The request in one line."""
-        of_subjects = any(not choice.verb for choice in self.choices)
-        by_session = any(choice.files for choice in self.choices)
+        of_subjects = any(choice.scope != "dataset" for choice in self.choices)
+        by_session = any(choice.files or choice.scope == "session" for choice in self.choices)
         parts = [_shortened(self.subjects)] if of_subjects else []
-        parts += [_shortened(self.sessions)] if by_session and self.sessions else []
-        return " · ".join([*parts, _shortened([choice.label for choice in self.choices])])
+        parts += [_shortened(in_ranges(self.sessions))] if by_session and self.sessions else []
+        parts += [_shortened([choice.label for choice in self.choices])] if self.what else []
+        parts += [count_of(len(self.files), "chosen file")] if self.files else []
+        return " · ".join(parts)
 
     def advice(self) -> str:
         """What is still to be chosen; empty when the request is complete."""
-        if not self.what:
+        if not self.what and not self.files:
             return "Choose what to download."
-        of_subjects = [c for c in self.choices if not c.verb]
+        of_subjects = [c for c in self.choices if c.scope != "dataset"]
         if of_subjects and not self.subjects:
             return "Choose a subject."
-        idle = [c.label for c in of_subjects if c.files and not _kinds(c, self.sessions)]
+        idle = [c.label for c in of_subjects if self._is_idle(c)]
         if idle and not self.sessions:
-            return f"Choose a session, or the averages, for: {', '.join(idle)}."
+            either = "a session, or the averages," if idle != [RAW] else "a session"
+            return f"Choose {either} for: {', '.join(idle)}."
         if idle:
             other = "a session" if AVERAGES in self.sessions else "the averages"
             return f"Choose {other} as well for: {', '.join(idle)}."
         return ""
+
+    def _is_idle(self, choice: Choice) -> bool:
+        """Whether no chosen session has any of it."""
+        if choice.files:
+            return not _kinds(choice, self.sessions)
+        return choice.scope == "session" and set(self.sessions) <= {AVERAGES}
 
 
 @dataclass(frozen=True)
@@ -164,39 +142,69 @@ class Call:
     arguments: Mapping[str, object]
 
 
-def calls(request: Request, served: Mapping[str, Sequence[str]]) -> list[Call]:
+def calls(request: Request, offer: Offer) -> list[Call]:
     """The calls that fetch what was chosen, as few as the filters' grammar allows.
 
-    Parameters
-    ----------
-    request : Request
-    served : mapping of str to sequence of str
-        Every subject of the bucket and its sessions; what a subject does not have is not
-        asked for.
+    What a subject does not have is not asked for.
     """
+    made = [*_derivative_calls(request, offer), *_raw_calls(request, offer)]
+    made += _dataset_calls(request, offer)
+    # A dataset's own splits are single files too, each to be asked for once.
+    wanted = [key for key in request.files if key not in layout.GATED_KEYS]
+    if SPLITS in request.what:
+        wanted += offer.splits
+    if wanted:
+        made.append(Call("download_files", {"keys": _in_order(wanted), "n_jobs": N_JOBS}))
+    return made
+
+
+def _derivative_calls(request: Request, offer: Offer) -> list[Call]:
+    groups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for name in request.subjects:
+        has = offer.subjects.get(name, SubjectOffer())
+        sessions = tuple(s for s in (*has.sessions, AVERAGES) if s in request.sessions)
+        groups.setdefault((sessions, has.has_localizers), []).append(name)
+    made: list[Call] = []
+    for (sessions, has_localizers), members in groups.items():
+        whole = all({*offer.subjects[s].sessions, AVERAGES} == set(sessions) for s in members)
+        for filters in _filters(request.choices, sessions, whole, has_localizers):
+            subject = _subject(members, offer)
+            made.append(Call("download", {"subject": subject, **filters, "n_jobs": N_JOBS}))
+    return made
+
+
+def _raw_calls(request: Request, offer: Offer) -> list[Call]:
+    if RAW not in request.what:
+        return []
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in request.subjects:
-        there = (*served.get(name, ()), AVERAGES)
-        groups.setdefault(tuple(s for s in there if s in request.sessions), []).append(name)
-    made: list[Call] = []
+        there = offer.subjects.get(name, SubjectOffer()).raw_sessions
+        sessions = tuple(s for s in there if s in request.sessions)
+        if sessions:
+            groups.setdefault(sessions, []).append(name)
+    made = []
     for sessions, members in groups.items():
-        whole = all({*served.get(s, ()), AVERAGES} == set(sessions) for s in members)
-        everyone = len(members) > 1 and set(members) == set(served)
-        subject: str | list[str] = ALL_SUBJECTS if everyone else _one_or_list(members)
-        for arguments in _filters(request.choices, sessions, whole):
-            made.append(Call("download", {"subject": subject, **arguments, "n_jobs": N_JOBS}))
-    return made + _stimulus_calls(request.choices)
+        whole = all(offer.subjects[name].raw_sessions == sessions for name in members)
+        filters: Filters = {} if whole else {"ses": _one_or_list(sessions)}
+        subject = _subject(members, offer)
+        made.append(Call("download_raw", {"subject": subject, **filters, "n_jobs": N_JOBS}))
+    return made
+
+
+def _subject(members: Sequence[str], offer: Offer) -> str | list[str]:
+    everyone = len(members) > 1 and set(members) == set(offer.subjects)
+    return ALL_SUBJECTS if everyone else _one_or_list(members)
 
 
 def _filters(
-    choices: Iterable[Choice], sessions: tuple[str, ...], whole: bool
-) -> list[dict[str, object]]:
+    choices: Iterable[Choice], sessions: tuple[str, ...], whole: bool, has_localizers: bool
+) -> list[Filters]:
     """Arguments of `download`, one dict a call."""
     choices = list(choices)
-    flags: dict[str, object] = {c.flag: True for c in choices if c.flag}
-    made: list[dict[str, object]] = []
+    flags: Filters = {c.flag: True for c in choices if c.flag}
+    made: list[Filters] = []
     for block in _blocks([_kinds(c, sessions) for c in choices if c.files], sessions):
-        filters: dict[str, object] = {}
+        filters: Filters = {}
         if not whole and any(kind.level != "subject" for kind in block):
             filters["ses"] = _one_or_list(sessions)
         filters["task"] = "images"
@@ -205,6 +213,8 @@ def _filters(
             filters["desc"] = _one_or_list(descs)
         filters["suffix"] = _one_or_list(_in_order(kind.suffix for kind in block))
         made.append(filters)
+    if has_localizers and any(c.label == LOCALIZERS for c in choices):
+        made.append({"task": list(LOCALIZER_TASKS), "suffix": "statmap"})
     if flags and not made:
         made.append(
             {"ses": AVERAGES, "task": "images", "desc": _LEAST.desc, "suffix": _LEAST.suffix}
@@ -237,19 +247,50 @@ def _blocks(wanted: Iterable[list[FileKind]], sessions: Sequence[str]) -> list[l
 
 def _let_through(kinds: Sequence[FileKind], sessions: Sequence[str]) -> set[FileKind]:
     descs, suffixes = {k.desc for k in kinds if k.desc}, {k.suffix for k in kinds}
-    possible = {k for c in CHOICES.values() for k in _kinds(c, sessions)} & _EVERY_FILE_KIND
+    possible = {k for c in CHOICES.values() for k in _kinds(c, sessions)} & EVERY_FILE_KIND
     return {k for k in possible if k.suffix in suffixes and (k.desc is None or k.desc in descs)}
 
 
-def _stimulus_calls(choices: Iterable[Choice]) -> list[Call]:
-    chosen = [c for c in choices if c.verb]
+def _dataset_calls(request: Request, offer: Offer) -> list[Call]:
+    chosen = [c for c in request.choices if c.scope == "dataset"]
     made = []
+    if IMAGES in request.what or layout.GATED_KEYS.intersection(request.files):
+        made.append(Call("download_stimuli", {"n_jobs": N_JOBS}))
     models = [c.model for c in chosen if c.model]
     if models:
         every = set(models) == set(layout.EMBEDDING_MODELS)
-        arguments: dict[str, object] = {} if every else {"models": _one_or_list(models)}
+        arguments: Filters = {} if every else {"models": _one_or_list(models)}
         made.append(Call("download_embeddings", {**arguments, "n_jobs": N_JOBS}))
-    return made + [Call(c.verb, {}) for c in chosen if not c.model]
+    for choice in chosen:
+        is_own = choice.label == SPLITS and offer.splits
+        if not choice.model and choice.label != IMAGES and not is_own:
+            made.append(Call(choice.verb, {}))
+    return made
+
+
+def in_ranges(sessions: Sequence[str]) -> list[str]:
+    """Sessions in a row as one.
+
+    Examples
+    --------
+    >>> in_ranges(["ses-01", "ses-02", "ses-03", "ses-07", "averages"])
+    ['ses-01 to ses-03', 'ses-07', 'averages']
+    """
+    runs: list[list[str]] = []
+    for session in sessions:
+        if runs and _follows(runs[-1][-1], session):
+            runs[-1].append(session)
+        else:
+            runs.append([session])
+    named = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else run for run in runs]
+    return [name for run in named for name in run]
+
+
+def _follows(one: str, other: str) -> bool:
+    first, second = (re.fullmatch(r"(.*?)(\d+)", name) for name in (one, other))
+    if first is None or second is None or first[1] != second[1]:
+        return False
+    return int(second[2]) == int(first[2]) + 1
 
 
 def _shortened(names: Sequence[str], shown: int = 4) -> str:
@@ -263,40 +304,3 @@ def _in_order(values: Iterable[str]) -> list[str]:
 
 def _one_or_list(values: Sequence[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)
-
-
-# --- the plan ---------------------------------------------------------------------------
-
-
-def make_request_plan(made: Iterable[Call], settings: Settings, bucket: Bucket) -> TransferPlan:
-    """What the calls would fetch, each file once.
-
-    Raises
-    ------
-    DataDirNotSetError, BucketUnreachableError, SubjectNotFoundError, NoMatchingDataError
-    """
-    plan = TransferPlan((), settings.require_data_dir())
-    for call in made:
-        plan += _plan_of(call, settings, bucket)
-    return plan
-
-
-def _plan_of(call: Call, settings: Settings, bucket: Bucket) -> TransferPlan:
-    arguments = {k: v for k, v in call.arguments.items() if k != "n_jobs"}
-    if call.verb == "download":
-        return plan_download(settings=settings, bucket=bucket, **arguments)  # type: ignore[arg-type]
-    listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
-    keys = _stimulus_keys(call)
-    absent = [key for key in keys if key not in listed]
-    if absent:
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
-    return make_plan([listed[key] for key in keys], settings.require_data_dir(), bucket)
-
-
-def _stimulus_keys(call: Call) -> list[str]:
-    if call.verb == "download_segmentations":
-        return [layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA]
-    if call.verb == "download_captions":
-        return [layout.CAPTIONS]
-    models = call.arguments.get("models", layout.EMBEDDING_MODELS)
-    return [layout.embeddings(m) for m in layout.as_list(models) or ()]  # type: ignore[arg-type]

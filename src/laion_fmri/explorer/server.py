@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
+import sys
 import threading
+from contextlib import ExitStack
 
 import panel as pn
 
@@ -33,9 +36,15 @@ def explore(demo: bool = False, port: int = 5006, open_browser: bool = True) -> 
     ConfigError
         When the port is taken.
     """
-    settings = demo_settings() if demo else load_settings()
-    port = require_free_port(port)
-    data = ExplorerData(settings)
+    # Told to end, it ends as with Ctrl-C: downloads come to rest and can be resumed.
+    with contextlib.suppress(ValueError):  # in another thread than the main one
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with ExitStack() as services:
+        settings = demo_settings(services) if demo else load_settings()
+        _serve(ExplorerData(settings), require_free_port(port), open_browser)
+
+
+def _serve(data: ExplorerData, port: int, open_browser: bool) -> None:
     warming = threading.Thread(target=warm_up, args=(data,), name="warm-up", daemon=True)
     warming.start()
     warming.join(_WARM_UP)
@@ -52,11 +61,15 @@ def explore(demo: bool = False, port: int = 5006, open_browser: bool = True) -> 
     )
 
 
-def demo_settings() -> Settings:
-    """Settings for the demo: a bucket of five subjects, a data directory that holds two."""
+def demo_settings(services: ExitStack) -> Settings:
+    """Settings for the demo: a bucket of five subjects, a data directory that holds two.
+
+    The demo's access service answers until `services` is closed.
+    """
     from laion_fmri.demo.home import prepare_demo_home
 
-    return prepare_demo_home(progress=_say_progress).settings
+    home = prepare_demo_home(progress=_say_progress)
+    return services.enter_context(home.served())
 
 
 def _say_progress(fraction: float, what: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from laion_fmri.splits.make import METHOD_NAMES
 from laion_fmri.splits.split import family_of
 
 if TYPE_CHECKING:
@@ -40,8 +42,22 @@ _MEANINGS_OF_METHODS = {
         "Both sides cover image space alike: the test side is spread evenly over how near each "
         "image is to its nearest neighbour."
     ),
+    METHOD_NAMES["random"]: "A split of your own: images drawn at random, groups kept together.",
+    METHOD_NAMES["cluster"]: (
+        "A split of your own: one cluster of the images is the test side, so the test asks about "
+        "a region of image space that was never trained on."
+    ),
+    METHOD_NAMES["distance"]: (
+        "A split of your own: test images keep away from every training image, while the two "
+        "sides stay as alike in distribution as those of a random split."
+    ),
 }
 _METHODS = {
+    METHOD_NAMES["random"]: "random draw of groups of images",
+    METHOD_NAMES["cluster"]: "k-means, one cluster held out",
+    METHOD_NAMES["distance"]: (
+        "filter by distance to all others, then exchanges that match the MMD²"
+    ),
     "uniform_random": "uniform random draw",
     "kmeans_clip_k5_holdout": "k-means on CLIP embeddings, k = 5",
     "min_nn_filter + stochastic_mmd_swap": (
@@ -52,12 +68,20 @@ _METHODS = {
 }
 _PARAMETERS = {
     "seed": "Seed",
+    "test_size": "Share of the test side",
+    "embedding": "Embedding",
+    "n_clusters": "Clusters",
     "held_out_cluster": "Held-out cluster",
+    "cluster_sizes": "Sizes of the clusters",
     "criterion": "Criterion",
     "tau": "Distance τ",
+    "min_distance": "Distance τ",
     "percentile": "Percentile of τ",
     "mmd2_mean": "MMD² between the sides",
+    "mmd2": "MMD² between the sides",
     "ratio_to_random": "MMD² relative to random splits",
+    "near_duplicates": "Near-duplicates together from cosine",
+    "n_groups": "Groups of images",
     "ood_types": "Types",
 }
 
@@ -81,18 +105,34 @@ def parameters(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     flat = {**params, **selection} if isinstance(selection, Mapping) else params
     # The criterion of the whole, not the rule that chose among candidates.
     flat = {**flat, **{k: params[k] for k in ("criterion",) if k in params}}
-    return shown + [(_PARAMETERS[k], _value(flat[k])) for k in _PARAMETERS if k in flat]
+    return shown + [
+        (_PARAMETERS[k], _value(flat[k])) for k in _PARAMETERS if flat.get(k) is not None
+    ]
 
 
 def pool_in_words(pool: str) -> str:
     """What a pool holds."""
     shared = "images that every subject saw, without those out of distribution"
-    return shared if pool == "shared" else f"{shared}, and the images only {pool} saw"
+    if pool == "shared":
+        return shared
+    if pool.startswith("sub-"):
+        return f"{shared}, and the images only {pool} saw"
+    return f"a list of images of your own, called {pool}"
 
 
-def code(choice: SplitChoice) -> str:
-    """Python that gives the same split, and its masks over the chosen trials."""
-    arguments = f'"{choice.name}", pool="{choice.pool}"'
+def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> str:
+    """Python that gives the same split, its masks over the chosen trials, and its measures.
+
+    Parameters
+    ----------
+    choice : SplitChoice
+    model : str
+        Of the measures; none are written where it is empty.
+    against_random : bool
+        Whether the pool has published random splits, whose images then make the kernel.
+    """
+    pool = f"pool={_literal(choice.pool)}"
+    arguments = f"{_literal(choice.name)}, {pool}"
     if choice.ood_types:
         arguments += f", ood_types={list(choice.ood_types)!r}".replace("'", '"')
     imports = ["from laion_fmri.splits import get_train_test_ids"]
@@ -102,7 +142,7 @@ def code(choice: SplitChoice) -> str:
             "from laion_fmri.splits import get_split_masks, get_train_test_ids",
             "from laion_fmri.subject import load_subject",
         ]
-        trials = [f'trials = sub.get_trial_info(session="{choice.session}")']
+        trials = [f"trials = sub.get_trial_info(session={_literal(choice.session)})"]
         if not choice.session:
             imports = ["import pandas as pd", "", *imports]
             trials = [
@@ -111,11 +151,38 @@ def code(choice: SplitChoice) -> str:
             ]
         lines += [
             "",
-            f'sub = load_subject("{choice.subject}")',
+            f"sub = load_subject({_literal(choice.subject)})",
             *trials,
             f"train, test = get_split_masks(trials, {arguments})",
         ]
+    if model:
+        imports = [line.replace("import get_", "import EmbeddingSpace, get_") for line in imports]
+        imports = [line + (", load_split" if "splits" in line else "") for line in imports]
+        kernel = ["kernel = space.kernel(train_ids + test_ids)"]
+        if against_random:
+            kernel = [
+                f'pool = load_split("random_0", {pool})',
+                "kernel = space.kernel([*pool.train_ids, *pool.test_ids])",
+            ]
+        lines += [
+            "",
+            f"space = EmbeddingSpace({_literal(model)})",
+            *kernel,
+            f"found = space.compare(load_split({arguments}), kernel)",
+            "distances, mmd2 = found.distances(), found.mmd2",
+        ]
     return "\n".join([*imports, "", *lines])
+
+
+def make_code(name: str, method: str, arguments: Mapping[str, Any]) -> str:
+    """Python that makes a split."""
+    given = "".join(f"    {key}={_literal(value)},\n" for key, value in arguments.items())
+    call = f"split = make_split(\n    {_literal(name)},\n    {_literal(method)},\n{given})"
+    return f"from laion_fmri.splits import make_split\n\n{call}"
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _value(value: Any) -> str:

@@ -6,7 +6,9 @@ import param
 
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
-IN_THE_ADDRESS = ("tab", "subject", "session", "trial", "rois", "map", "pool", "split")
+IN_THE_ADDRESS = (
+    "tab", "subject", "session", "trial", "rois", "map", "pool", "split", "trial_filters", "model",
+)  # fmt: skip
 """What the page's address remembers. Never a secret, never a path."""
 
 
@@ -25,6 +27,10 @@ class ExplorerState(param.Parameterized):
     map = param.String(default="", doc="The map on the brain, by its name in the Map control.")
     pool = param.String(default="shared", doc="Pool of a split.")
     split = param.String(default="random_0", doc="Name of a split.")
+    trial_filters = param.String(
+        default="", doc="Filters of trials, as `laion_fmri.explorer.trial_filter.Filters.text`."
+    )
+    model = param.String(default="", doc="Model of embeddings; empty means the first that is here.")
     selected_trials = param.List(
         default=[], item_type=int, doc="Marked trials of the subject (global trial indices)."
     )

@@ -1,4 +1,4 @@
-"""What the Trials tab shows, from the library's public API. No widgets.
+"""What there is to show of one trial, from the library's public API. No widgets.
 
 Each function reads one thing and raises the library's own errors, so that a view can
 show the parts that are here and say of each other part why it is not.
@@ -9,22 +9,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri import layout
 from laion_fmri._errors import StimuliNotDownloadedError
-from laion_fmri.trials import is_shared
+from laion_fmri.explorer.background import explain
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from laion_fmri.stimuli.captions import Captions
     from laion_fmri.stimuli.segmentations import Segmentations
     from laion_fmri.subject import Subject
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,8 @@ class ObjectMask:
         Rows and columns of the mask.
     runs : ndarray of uint32, shape (n_runs, 2)
         First pixel and one past the last of each run of the mask, in C order.
+    box : tuple of float or None
+        Left, top, right and bottom in pixels; None where the table gives none.
     """
 
     noun: str
@@ -66,130 +65,64 @@ class ObjectMask:
     localized: bool
     shape: tuple[int, int]
     runs: NDArray[np.uint32]
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
-class TrialCaptions:
-    """Captions of one image: humans' in rank order, and the AI's where there is one."""
+class Caption:
+    """One caption.
 
-    human: tuple[str, ...]
-    ai: str | None
-    ai_model: str | None
-
-
-# --- trials -----------------------------------------------------------------------------
-
-
-def trial_table_files(sub: Subject) -> list[Path]:
-    """The files that `trial_table` depends on."""
-    tables = [
-        layout.local_path(sub.data_dir, layout.trials(sub.name, session))
-        for session in sub.get_sessions()
-    ]
-    return [*tables, layout.local_path(sub.data_dir, layout.STIMULI_METADATA)]
-
-
-def trial_table(sub: Subject) -> pd.DataFrame:
-    """Every local trial of a subject; the row index is the global trial index.
-
-    Returns
-    -------
-    DataFrame
-        Columns session, session_trial, run, image_name, dataset, unique_or_shared,
-        repeat (which showing of its image a trial is, 1-based) and repeats (of how many),
-        both counted over the local sessions. Where the stimulus metadata are not local,
-        dataset is ``""`` and unique_or_shared comes from the names.
-
-    Raises
-    ------
-    LaionFmriError
-        When a trial table is missing or damaged.
-    """
-    try:
-        table = sub.metadata.copy()
-    except StimuliNotDownloadedError:
-        table = _without_stimulus_metadata(sub)
-    by_image = table.groupby("image_name", sort=False)
-    table["repeat"] = by_image.cumcount() + 1
-    table["repeats"] = by_image["image_name"].transform("size").astype(int)
-    return table
-
-
-def _without_stimulus_metadata(sub: Subject) -> pd.DataFrame:
-    import pandas as pd
-
-    tables = sub.get_trial_info(session=None)
-    assert isinstance(tables, dict)
-    parts = [
-        table.assign(session=session, session_trial=np.arange(len(table)))
-        for session, table in tables.items()
-    ]
-    if not parts:
-        parts = [pd.DataFrame({c: [] for c in ("session", "session_trial", "run", "label")})]
-    joined = pd.concat(parts, ignore_index=True).rename(columns={"label": "image_name"})
-    joined["dataset"] = ""
-    joined["unique_or_shared"] = np.where(
-        is_shared(joined["image_name"].astype(str)), "shared", "unique"
-    )
-    return joined
-
-
-def next_repeat(table: pd.DataFrame, trial: int) -> int:
-    """The next trial that shows the same image; the first after the last, itself if alone."""
-    same = np.flatnonzero((table["image_name"] == table["image_name"].iloc[trial]).to_numpy())
-    return int(same[(np.searchsorted(same, trial) + 1) % len(same)])
-
-
-def choose_trials(
-    table: pd.DataFrame,
-    session: str = "",
-    dataset: str = "",
-    group: str = "",
-    names: set[str] | None = None,
-) -> NDArray[np.bool_]:
-    """Which trials pass every filter; an empty filter passes all. Shape (n_trials,).
-
-    Parameters
+    Attributes
     ----------
-    table : DataFrame
-        As from `trial_table`.
-    session, dataset : str
-    group : {"", "shared", "unique"}
-    names : set of str, optional
-        Image names to keep.
+    text : str
+    source : {"human", "ai"}
+    rank : int
+        Humans' from 1, the best first; 0 is the AI's.
+    origin : str
+        The batch it was collected in; empty where that is not known.
+    model : str
+        Which model wrote it; empty for humans'.
     """
-    keep = np.ones(len(table), dtype=bool)
-    for column, value in (
-        ("session", session),
-        ("dataset", dataset),
-        ("unique_or_shared", group),
-    ):
-        if value:
-            keep &= (table[column] == value).to_numpy(dtype=bool)
-    if names is not None:
-        keep &= table["image_name"].isin(names).to_numpy()
-    return keep
+
+    text: str
+    source: str
+    rank: int
+    origin: str = ""
+    model: str = ""
 
 
-def caption_search(captions: Captions) -> Callable[[str], set[str]]:
-    """A function from a text to the names of the images one of whose captions contains it.
+@dataclass(frozen=True)
+class Absent:
+    """A part of a view that cannot be shown, and why."""
 
-    Case is ignored. The captions are read once, here.
-    """
-    texts: dict[str, str] = {}
-    rows = captions.metadata[["image_name", "caption"]].dropna()
-    for name, caption in rows.itertuples(index=False):
-        texts[name] = f"{texts[name]}\n{caption}" if name in texts else str(caption)
-    folded = {name: text.casefold() for name, text in texts.items()}
-
-    def names_with(text: str) -> set[str]:
-        wanted = text.casefold()
-        return {name for name, captions in folded.items() if wanted in captions}
-
-    return names_with
+    reason: str
+    not_downloaded: bool = False
 
 
-# --- one trial --------------------------------------------------------------------------
+@dataclass(frozen=True)
+class TrialParts:
+    """What there is to show of one trial."""
+
+    picture: Picture | Absent
+    masks: list[ObjectMask] | Absent
+    captions: list[Caption] | Absent
+
+    @property
+    def n_bytes(self) -> int:
+        """About what it takes in memory."""
+        picture = 0 if isinstance(self.picture, Absent) else len(self.picture.encoded)
+        masks = [] if isinstance(self.masks, Absent) else self.masks
+        return picture + sum(mask.runs.nbytes for mask in masks) + 4096
+
+
+def or_absent(read: Callable[[], T]) -> T | Absent:
+    """What `read` gives, or why it gives nothing; the other parts go on."""
+    try:
+        return read()
+    except StimuliNotDownloadedError as error:
+        return Absent(str(error), not_downloaded=True)
+    except Exception as error:  # whatever it is, only this part is lost
+        return Absent(explain(error))
 
 
 def displayed_picture(sub: Subject, trial: int) -> Picture:
@@ -242,9 +175,16 @@ def object_masks(sub: Subject, trial: int, segmentations: Segmentations) -> list
             localized=bool(row["localized"]),
             shape=mask.shape,
             runs=mask_runs(mask),
+            box=_box(row),
         )
         for row, mask in zip(rows.to_dict("records"), masks, strict=True)
     ]
+
+
+def _box(row: dict) -> tuple[float, float, float, float] | None:
+    x0, y0, x1, y1 = (float(row[side]) for side in ("box_x0", "box_y0", "box_x1", "box_y1"))
+    is_box = x0 < x1 and y0 < y1  # false for NaN as well
+    return (x0, y0, x1, y1) if is_box else None
 
 
 def mask_runs(mask: NDArray) -> NDArray[np.uint32]:
@@ -254,8 +194,8 @@ def mask_runs(mask: NDArray) -> NDArray[np.uint32]:
     return np.flatnonzero(flat[1:] != flat[:-1]).astype(np.uint32).reshape(-1, 2)
 
 
-def trial_captions(sub: Subject, trial: int) -> TrialCaptions:
-    """The captions of the picture of a trial; empty ones are left out.
+def trial_captions(sub: Subject, trial: int) -> list[Caption]:
+    """The captions of the picture of a trial: humans' in rank order, then AI's; no empty ones.
 
     Raises
     ------
@@ -263,11 +203,15 @@ def trial_captions(sub: Subject, trial: int) -> TrialCaptions:
         When captions are not local or damaged.
     """
     rows = sub.captions.get(trial).dropna(subset="caption")
-    human = rows.loc[rows["source"] == "human", "caption"]
-    ai = rows[rows["source"] == "ai"].head(1)
-    model = ai["ai_model"].dropna()
-    return TrialCaptions(
-        human=tuple(map(str, human)),
-        ai=str(ai["caption"].iloc[0]) if len(ai) else None,
-        ai_model=str(model.iloc[0]) if len(model) else None,
-    )
+    known = rows.astype(object).where(rows.notna(), "")
+    captions = [
+        Caption(
+            text=str(row["caption"]),
+            source=str(row["source"]),
+            rank=int(row["caption_idx"] or 0),
+            origin=str(row["origin_collection"]),
+            model=str(row["ai_model"]),
+        )
+        for row in known.to_dict("records")
+    ]
+    return sorted(captions, key=lambda caption: caption.source == "ai")

@@ -1,8 +1,8 @@
 """Train/test splits of the images: by name and pool, as ids or as masks over trials.
 
 ``random_*`` and ``ood`` are computed from the image names at hand; ``tau`` and
-``cluster_k5_*`` are published files. A label match against the trial table is all that a
-split is, so the same masks cut betas, trials and embeddings.
+``cluster_k5_*`` are published files; `make_split` makes more. A label match against the
+trial table is all that a split is, so the same masks cut betas, trials and embeddings.
 
 Examples
 --------
@@ -33,13 +33,18 @@ from laion_fmri.splits.split import Split, SplitVariant
 
 if TYPE_CHECKING:
     from laion_fmri.splits.fetching import download_splits
+    from laion_fmri.splits.make import delete_split, make_split
+    from laion_fmri.splits.own import to_schema
+    from laion_fmri.splits.space import EmbeddingSpace
 
 __all__ = [
     "CopiedSplits",
+    "EmbeddingSpace",
     "Split",
     "SplitSizes",
     "SplitVariant",
     "copy_splits",
+    "delete_split",
     "download_splits",
     "get_split_masks",
     "get_train_test_ids",
@@ -48,14 +53,25 @@ __all__ = [
     "list_splits",
     "load_all_splits",
     "load_split",
+    "make_split",
     "split_sizes",
     "split_url",
+    "to_schema",
 ]
+
+# Listing splits needs nothing that speaks HTTP or computes.
+_ON_USE = {
+    "EmbeddingSpace": "space",
+    "delete_split": "make",
+    "download_splits": "fetching",
+    "make_split": "make",
+    "to_schema": "own",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "download_splits":  # listing splits needs nothing that speaks HTTP
-        from laion_fmri.splits.fetching import download_splits
+    if name in _ON_USE:
+        from importlib import import_module
 
-        return download_splits
+        return getattr(import_module(f"{__name__}.{_ON_USE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

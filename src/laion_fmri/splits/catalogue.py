@@ -11,9 +11,10 @@ from laion_fmri._errors import (
     DamagedFileError,
     InconsistentDataError,
     StimuliNotDownloadedError,
+    UnknownNameError,
 )
 from laion_fmri.config import load_settings
-from laion_fmri.splits import names, published, recipes
+from laion_fmri.splits import names, own, published, recipes
 from laion_fmri.splits.registry import Registry, registry_in_force
 from laion_fmri.splits.split import Split, SplitVariant
 
@@ -33,18 +34,19 @@ class SplitSizes(NamedTuple):
 
 
 def list_pools(data_dir: DataDir = None) -> list[str]:
-    """The pools: ``"shared"``, then one for each subject. Needs no data.
+    """The pools: ``"shared"``, one for each subject, then your own. Needs no data.
 
     Examples
     --------
     >>> list_pools()
     ['shared', 'sub-01', 'sub-03', 'sub-05', 'sub-06', 'sub-07']
     """
-    return list(_registry(data_dir).pools)
+    root = load_settings(data_dir=data_dir).data_dir
+    return list(dict.fromkeys([*registry_in_force(root).pools, *own.own_splits(root)]))
 
 
 def list_splits(pool: str | None = None, data_dir: DataDir = None) -> list[str]:
-    """The names of the splits, of one pool or of any. Needs no data.
+    """The names of the splits, of one pool or of any; your own come last. Needs no data.
 
     Raises
     ------
@@ -56,10 +58,16 @@ def list_splits(pool: str | None = None, data_dir: DataDir = None) -> list[str]:
     >>> list_splits()[-2:]
     ['tau', 'ood']
     """
-    registry = _registry(data_dir)
-    if pool is not None:
-        registry.require_pool(pool)
-    return registry.split_names(pool)
+    root = load_settings(data_dir=data_dir).data_dir
+    registry, made = registry_in_force(root), own.own_splits(root)
+    if pool in registry.pools or pool is None:
+        found = registry.split_names(pool)
+    elif pool in made:
+        found = []
+    else:
+        raise UnknownNameError("pool", pool, [*registry.pools, *made])
+    mine = made.get(pool, []) if pool else [name for names in made.values() for name in names]
+    return list(dict.fromkeys([*found, *mine]))
 
 
 def list_ood_types() -> list[str]:
@@ -82,7 +90,11 @@ def split_sizes(
     UnknownNameError
         When there is no such pool, split or OOD type.
     """
-    registry = _registry(data_dir)
+    root = load_settings(data_dir=data_dir).data_dir
+    registry = registry_in_force(root)
+    if _is_own(name, pool, root, registry):
+        split = load_split(name, pool, ood_types, data_dir)
+        return SplitSizes(split.n_train, split.n_test)
     figures = registry.require_split(name, pool)
     types = recipes.require_ood_types(name, ood_types)
     n_pool = registry.require_pool(pool).n
@@ -106,7 +118,7 @@ def load_split(
 
     ``random_*`` and ``ood`` are computed from the image names at hand, which must be all
     of the pool; ``tau`` and ``cluster_k5_*`` are published files, fetched when they are first
-    asked for, verified and kept.
+    asked for, verified and kept. Splits of your own are those of `make_split`.
 
     Parameters
     ----------
@@ -133,6 +145,9 @@ def load_split(
     """
     settings = load_settings(data_dir=data_dir)
     registry = registry_in_force(settings.data_dir)
+    if _is_own(name, pool, settings.data_dir, registry):
+        recipes.require_ood_types(name, ood_types)
+        return own.read_own_split(pool, name, settings.require_data_dir())
     registry.require_split(name, pool)
     types = recipes.require_ood_types(name, ood_types)
     return _load(name, pool, types, settings.require_data_dir(), registry)
@@ -191,8 +206,23 @@ def get_split_masks(
     return load_split(name, pool, ood_types, data_dir).get_masks(trials)
 
 
-def _registry(data_dir: DataDir) -> Registry:
-    return registry_in_force(load_settings(data_dir=data_dir).data_dir)
+def _is_own(name: object, pool: object, root: Path | None, registry: Registry) -> bool:
+    """Whether a split is one that someone made; a published one of that name goes first.
+
+    Raises
+    ------
+    UnknownNameError
+        When it is neither, and people's own splits would have been candidates.
+    """
+    made = own.own_splits(root)
+    if pool not in made or not isinstance(pool, str):
+        return False
+    published_names = registry.split_names(pool) if pool in registry.pools else []
+    if name in published_names:
+        return False
+    if name in made[pool]:
+        return True
+    raise UnknownNameError("split", name, [*published_names, *made[pool]])
 
 
 def _load(

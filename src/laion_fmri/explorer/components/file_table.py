@@ -18,13 +18,21 @@ _WORDS = {
     FileStatus.PARTIAL: "partly here",
     FileStatus.MISSING: "not here",
     FileStatus.STALE: "outdated",
+    FileStatus.DAMAGED: "damaged",
 }
-_ORDER = (FileStatus.PARTIAL, FileStatus.STALE, FileStatus.MISSING, FileStatus.HERE)
+_ORDER = (
+    FileStatus.DAMAGED,
+    FileStatus.PARTIAL,
+    FileStatus.STALE,
+    FileStatus.MISSING,
+    FileStatus.HERE,
+)
 _MARKS = {
     FileStatus.HERE: "here",
     FileStatus.PARTIAL: "partly",
     FileStatus.MISSING: "missing",
     FileStatus.STALE: "partly",
+    FileStatus.DAMAGED: "partly",
 }
 _STYLE = """
 table { width: 100%; table-layout: fixed; }

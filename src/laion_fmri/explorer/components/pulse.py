@@ -22,7 +22,10 @@ class Pulse(JSComponent):
 
     beats = param.Integer(default=0, doc="How often the browser has called.")
     beating = param.Boolean(default=False, doc="Whether to call.")
-    period = param.Integer(default=200, bounds=(50, None), doc="Milliseconds between two calls.")
+    period = param.Integer(default=500, bounds=(50, None), doc="Milliseconds between two calls.")
+
+    # The page is not busy for looking at the time.
+    _busy__ignore: ClassVar[list[str]] = ["beats"]
 
     _esm: ClassVar[str] = """
     const PATIENCE = 5000
@@ -46,6 +49,7 @@ class Pulse(JSComponent):
       }
       model.on("msg:custom", () => { asked = -Infinity })
       model.on("beating", follow)
+      model.on("period", follow)
       window.addEventListener("beforeunload", leave)
       model.on("remove", () => {
         clearInterval(timer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import panel as pn
@@ -10,10 +10,13 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from laion_fmri import layout
-from laion_fmri.explorer.request import BRAIN, GROUPS, RESPONSES, Request
+from laion_fmri.explorer.choices import BRAIN, GROUPS, MORE, RAW, RESPONSES
+from laion_fmri.explorer.components.markup import markup
+from laion_fmri.explorer.request import Offer, Request
 from laion_fmri.selection import AVERAGES
+from laion_fmri.transfer.plan import count_of
 
+_FEWEST_IN_A_RANGE = 3
 _GRID = {
     "display": "grid",
     "gridTemplateColumns": "repeat(auto-fill, minmax(60px, 1fr))",
@@ -34,13 +37,20 @@ _GRID = {
 
 
 class RequestForm(Viewer):
-    """Subject, session and what; `request` follows every click."""
+    """Subject, session, what and single files; `request` follows every click.
+
+    Parameters
+    ----------
+    on_drop_files : callable
+        Called when the single files are not wanted any more.
+    """
 
     request = param.ClassSelector(class_=Request, default=Request(), doc="What is chosen.")
 
-    def __init__(self) -> None:
+    def __init__(self, on_drop_files: Callable[[], object]) -> None:
         super().__init__()
-        self._served: Mapping[str, Sequence[str]] = {}
+        self._offer = Offer({})
+        self._files: tuple[str, ...] = ()
         self.subjects = _buttons("Subject")
         self.sessions = _buttons("Session")
         self.what = {
@@ -51,43 +61,119 @@ class RequestForm(Viewer):
         }
         self.what[RESPONSES].value = list(GROUPS[RESPONSES][:3])
         self.what[BRAIN].value = ["ROIs"]
+        self.range = SessionRange(self._choose_range)
+        self._count = markup(align="center")
+        self.drop = pmui.Button(
+            label="Remove chosen files", icon="close", variant="text", size="small", margin=0
+        )
+        self.drop.param.watch(lambda _: on_drop_files(), "clicks")
+        self._chosen = pn.Row(
+            self._count, self.drop, sizing_mode="stretch_width", visible=False, margin=0
+        )
         self._layout = pn.Column(
+            self._chosen,
             _with_all(self.subjects),
-            _with_all(self.sessions),
+            pn.Column(_with_all(self.sessions), self.range, sizing_mode="stretch_width", margin=0),
             *self.what.values(),
             sizing_mode="stretch_width",
             styles={"gap": "18px"},
             margin=0,
         )
         self.subjects.param.watch(lambda _: self._offer_sessions(), "value")
+        self.what[MORE].param.watch(lambda _: self._offer_sessions(), "value")
         for control in (self.subjects, self.sessions, *self.what.values()):
             control.param.watch(lambda _: self._put_together(), "value")
 
-    def offer(self, served: Mapping[str, Sequence[str]]) -> None:
-        """Offer the subjects of the bucket with the sessions it serves; choices stay."""
-        self._served = served
-        _offer(self.subjects, list(served))
+    def offer(self, offer: Offer) -> None:
+        """Offer what the bucket serves; choices stay."""
+        self._offer = offer
+        _offer(self.subjects, list(offer.subjects))
         self._offer_sessions()
         self._put_together()
 
     def choose_subject(self, name: str) -> None:
         """Choose one subject, if it is offered, and no other."""
-        if name in self._served:
+        if name in self._offer.subjects:
             self.subjects.value = [name]
 
+    def choose_files(self, keys: Sequence[str]) -> None:
+        """Choose single files; who comes with some wants just these, to begin with."""
+        if keys and not self._files:
+            for group in self.what.values():
+                group.value = []
+        self._files = tuple(keys)
+        self._chosen.visible = bool(keys)
+        self._count.object = f"<b>{count_of(len(keys), 'chosen file')}</b>" if keys else ""
+        self._put_together()
+
     def _offer_sessions(self) -> None:
-        of = self.subjects.value or list(self._served)
-        found = {session for subject in of for session in self._served.get(subject, ())}
-        _offer(self.sessions, [*sorted(found, key=layout.natural_order), AVERAGES])
+        of = self.subjects.value or list(self._offer.subjects)
+        found = self._offer.sessions(of, raw=RAW in (self.what[MORE].value or ()))
+        _offer(self.sessions, [*found, AVERAGES])
+        self.range.offer(found)
+
+    def _choose_range(self, sessions: Sequence[str]) -> None:
+        kept = [AVERAGES] if AVERAGES in (self.sessions.value or ()) else []
+        self.sessions.value = [*sessions, *kept]
 
     def _put_together(self) -> None:
+        chosen = self.sessions.value or ()
         self.request = Request(
             tuple(self.subjects.value or ()),
-            tuple(self.sessions.value or ()),
+            tuple(session for session in self.sessions.options if session in chosen),
             tuple(label for group in self.what.values() for label in group.value or ()),
+            self._files,
         )
 
     def __panel__(self) -> pn.Column:
+        return self._layout
+
+
+class SessionRange(Viewer):
+    """From one session to another.
+
+    Parameters
+    ----------
+    on_choose : callable
+        Called with the sessions from the one to the other.
+    """
+
+    def __init__(self, on_choose: Callable[[Sequence[str]], None]) -> None:
+        super().__init__()
+        self._on_choose = on_choose
+        options: dict[str, Any] = {"options": [], "size": "small", "width": 116, "margin": 0}
+        self.first = pmui.Select(label="From session", **options)
+        self.last = pmui.Select(label="To session", **options)
+        self.choose = pmui.Button(
+            label="Choose range", variant="text", size="small", align="center", margin=0
+        )
+        self.choose.on_click(lambda _: self._choose())
+        self._layout = pn.Row(
+            self.first,
+            self.last,
+            self.choose,
+            styles={"gap": "8px", "align-items": "center"},
+            margin=(10, 0, 0, 0),
+            visible=False,
+        )
+
+    def offer(self, sessions: Sequence[str]) -> None:
+        """Offer these; there is nothing to choose between a few."""
+        self._layout.visible = len(sessions) >= _FEWEST_IN_A_RANGE
+        for select, place in ((self.first, 0), (self.last, -1)):
+            options = list(sessions)
+            default = options[place] if options else None
+            value = select.value if select.value in options else default
+            select.param.update(options=options, value=value)
+
+    def _choose(self) -> None:
+        names = list(self.first.options)
+        if self.first.value not in names or self.last.value not in names:
+            return
+        begin, end = sorted((names.index(self.first.value), names.index(self.last.value)))
+        self._on_choose(names[begin : end + 1])
+
+    def __panel__(self) -> pn.Row:
         return self._layout
 
 

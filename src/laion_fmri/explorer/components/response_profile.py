@@ -1,8 +1,8 @@
-"""The mean response of every ROI in one trial, against all trials of its session."""
+"""The mean response of every ROI in one trial, against other trials and to the same image."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import panel as pn
@@ -12,10 +12,29 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, H
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
+from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer.background import on_the_page
 from laion_fmri.explorer.components.notice import Severity, notice
-from laion_fmri.explorer.roi_responses import RoiResponses, Scale
+from laion_fmri.explorer.components.response_words import (
+    about_problems,
+    explained,
+    spread_text,
+    value_text,
+)
+from laion_fmri.explorer.roi_responses import (
+    RoiResponses,
+    Scale,
+    TrialResponses,
+    VoxelChoice,
+    nan_mean,
+    percentiles,
+)
+from laion_fmri.explorer.trial_source import no_such_trial, source_of
 from laion_fmri.layout import ROI_CATEGORIES
+from laion_fmri.masks import MASK_SOURCES
+
+if TYPE_CHECKING:
+    from laion_fmri.subject import Subject
 
 SCALES: dict[str, Scale] = {"z-score": "z", "raw": "raw"}
 
@@ -43,62 +62,83 @@ _GAP = 0.7  # rows between categories
 class ResponseProfile(Viewer):
     """Horizontal bars, one an ROI, by category and name.
 
-    Fill it with `set_responses` or `show_message`. Behind each bar stands a band from the
-    5th to the 95th percentile of the session's trials, with a tick at their median.
+    ``ResponseProfile("sub-01", trial=12)`` shows a trial; set ``trial`` to see another, or have
+    it follow a browser: ``trial=browser.param.trial``. Without a subject, fill it with `set_responses` or `show_message`. Behind each bar stands a band from
+    the 5th to the 95th percentile of the trials it is compared with, with a tick at their median;
+    over it the responses to every showing of the same image, with their mean and standard
+    deviation.
+
+    Parameters
+    ----------
+    subject : str or Subject, optional
     """
 
+    trial = param.Integer(
+        default=0, bounds=(0, None), allow_refs=True, doc="Which trial a view by itself shows."
+    )
     scale = param.Selector(
         default="z", objects=list(SCALES.values()), doc="z-scored over trials, or as published."
     )
+    across = param.Boolean(default=False, doc="Compare with every local session's trials.")
+    nc_threshold = param.Number(
+        default=0.0, bounds=(0, 100), doc="Only voxels with a noise ceiling above this (%)."
+    )
+    mask_source = param.Selector(
+        default="anatomical", objects=list(MASK_SOURCES), doc="Which brain mask voxels are of."
+    )
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, subject: str | Subject | None = None, **params: Any) -> None:
         super().__init__(**params)
-        self._responses: RoiResponses | None = None
-        self._row = 0
+        self._shown: TrialResponses | None = None
+        self._laid_out: tuple[str, ...] = ()
         self.bars = ColumnDataSource(_no_rows())
+        self.dots = ColumnDataSource({"y": [], "x": [], "of": []})
         self._figure = self._make_figure()
-        self.choice = pmui.RadioButtonGroup(
-            label="Scale of responses",
-            options=SCALES,
-            value=self.scale,
-            size="small",
-            margin=0,
-            stylesheets=[_CHOICE_STYLE],
-        )
-        self.choice.link(self, value="scale", bidirectional=True)
         self._explanation = pmui.Typography("", margin=0, sx=_SMALL)
         self._plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", margin=0)
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0)
         self._layout = pn.Column(
-            pn.Row(
-                pmui.Typography("Response of every ROI", margin=0, sx=_HEADING),
-                pn.HSpacer(),
-                self.choice,
-                sizing_mode="stretch_width",
-                align="center",
-                margin=0,
-            ),
+            self._make_controls(),
             self._explanation,
             self.messages,
             self._plot,
             sizing_mode="stretch_width",
+            styles={"gap": "8px"},
             margin=0,
         )
+        self._source = None if subject is None else source_of(subject)
+        if self._source is not None:
+            self._show_trial()
 
-    def set_responses(self, responses: RoiResponses, trial: int) -> None:
-        """Show one trial.
+    @property
+    def voxels(self) -> VoxelChoice:
+        """Which voxels are chosen."""
+        return VoxelChoice(self.mask_source, self.nc_threshold)
 
-        Parameters
-        ----------
-        responses : RoiResponses
-            Of the trial's session.
-        trial : int
-            Its row there (``session_trial``).
-        """
-        new_rows = responses is not self._responses
-        self._responses, self._row = responses, trial
-        self._draw(new_rows)
-        self._say([_about(responses.problems)] if responses.problems else [])
+    @property
+    def responses(self) -> TrialResponses | None:
+        """What is shown."""
+        return self._shown
+
+    @param.depends("trial", "across", "nc_threshold", "mask_source", watch=True)
+    def _show_trial(self) -> None:
+        if self._source is None:
+            return
+        table = self._source.trials().table
+        if self.trial >= len(table):
+            self.show_message(no_such_trial(self._source.subject, self.trial, table))
+            return
+        try:
+            self.set_responses(self._source.responses(self.trial, self.voxels, self.across))
+        except LaionFmriError as error:
+            self.show_message(str(error))
+
+    def set_responses(self, responses: TrialResponses) -> None:
+        """Show one trial."""
+        self._shown = responses
+        self._draw()
+        problems = responses.responses.problems
+        self._say([about_problems(problems)] if problems else [])
         self._plot.visible = self._explanation.visible = True
 
     def show_message(self, text: str, severity: Severity = "info") -> None:
@@ -110,54 +150,99 @@ class ResponseProfile(Viewer):
         self.messages[:] = [notice(text, severity) for text in texts]
 
     @param.depends("scale", watch=True)
-    def _scale_changed(self) -> None:
-        if self._responses is not None:
-            self._draw(new_rows=False)
-
-    def _draw(self, new_rows: bool) -> None:
-        responses = self._responses
-        assert responses is not None
+    def _draw(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
 
         def change() -> None:
-            if new_rows:
-                self._lay_out(responses)
-            self._draw_bars(responses)
+            if shown.responses.rois != self._laid_out:
+                self._laid_out = shown.responses.rois
+                self._lay_out(shown.responses)
+            self._draw_bars(shown)
 
         # Unlike other views, plots may only change on the page's own turn.
         on_the_page(change)
 
-    def _draw_bars(self, responses: RoiResponses) -> None:
-        means, spread = responses.means[self.scale], responses.spread[self.scale]
-        values = means[self._row]
+    def _draw_bars(self, shown: TrialResponses) -> None:
+        own = shown.responses
+        means, repeats = shown.all_means(self.scale), shown.repeat_means(self.scale)
+        values = own.means[self.scale][shown.row]
         low, high = _limits(means, values)
         self._figure.x_range.update(start=low, end=high)
-        n_rois = len(responses.rois)
-        places = _places(responses.categories)
+        places = _places(own.categories)
+        band = percentiles(means)
+        mean, deviation = nan_mean(repeats, axis=0), _deviation(repeats)
+        several = len(repeats) > 1
         self.bars.data = {
             "y": places,
             "above": places - 0.47,
             "below": places + 0.47,
-            "roi": list(responses.rois),
-            "category": list(responses.categories),
-            "colour": [CATEGORY_COLOURS.get(c, _OTHER_COLOUR) for c in responses.categories],
-            "voxels": list(responses.n_voxels),
+            "roi": list(own.rois),
+            "category": list(own.categories),
+            "colour": [CATEGORY_COLOURS.get(c, _OTHER_COLOUR) for c in own.categories],
+            "voxels": list(own.n_voxels),
             "value": values,
-            "label": [_text(v, n) for v, n in zip(values, responses.n_voxels, strict=True)],
-            "q05": spread[0],
-            "median": spread[1],
-            "q95": spread[2],
-            "low": np.full(n_rois, low),
-            "high": np.full(n_rois, high),
+            "label": [value_text(v, n) for v, n in zip(values, own.n_voxels, strict=True)],
+            "q05": band[0],
+            "median": band[1],
+            "q95": band[2],
+            "low": np.full(len(places), low),
+            "high": np.full(len(places), high),
+            "mean": mean if several else np.full(len(places), np.nan),
+            "from": mean - deviation,
+            "to": mean + deviation,
+            "repeats": [
+                spread_text(m, d, len(repeats)) for m, d in zip(mean, deviation, strict=True)
+            ],
         }
-        how = (
-            f"every voxel z-scored over the {responses.n_trials} trials of {responses.session}"
-            if self.scale == "z"
-            else "in the units of the published betas"
+        self.dots.data = {
+            "y": np.tile(places, len(repeats)) if several else [],
+            "x": repeats.ravel() if several else [],
+            "of": np.repeat([s for s, _ in shown.repeats], len(places)) if several else [],
+        }
+        self._explanation.object = explained(shown, self.scale)
+
+    def _make_controls(self) -> pn.Column:
+        small: dict[str, Any] = {"size": "small", "margin": 0}
+        self.choice = pmui.RadioButtonGroup(
+            label="Scale of responses", options=SCALES, value=self.scale,
+            stylesheets=[_CHOICE_STYLE], **small,
+        )  # fmt: skip
+        self.across_control = pmui.Checkbox(label="Across sessions", value=self.across, **small)
+        self.threshold = pmui.FloatInput(
+            label="Noise ceiling above (%)", value=self.nc_threshold, start=0, end=100, step=5,
+            width=160, **small,
+        )  # fmt: skip
+        self.mask_control = pmui.Select(
+            label="Brain mask", options=list(MASK_SOURCES), value=self.mask_source, width=130,
+            **small,
+        )  # fmt: skip
+        self.choice.link(self, value="scale", bidirectional=True)
+        self.across_control.link(self, value="across", bidirectional=True)
+        self.mask_control.link(self, value="mask_source", bidirectional=True)
+        self.threshold.param.watch(
+            lambda event: self.param.update(nc_threshold=min(max(event.new or 0.0, 0.0), 100.0)),
+            "value",
         )
-        self._explanation.object = (
-            f"Mean over the voxels of each ROI, {how}. Band: 5 to 95 % of the session's trials; "
-            "tick: their median."
-        )
+        self.param.watch(lambda event: self.threshold.param.update(value=event.new), "nc_threshold")
+        return pn.Column(
+            pn.Row(
+                pmui.Typography("Response of every ROI", margin=0, sx=_HEADING),
+                pn.HSpacer(),
+                self.choice,
+                sizing_mode="stretch_width",
+                align="center",
+                margin=0,
+            ),
+            pn.FlexBox(
+                self.threshold, self.mask_control, self.across_control,
+                gap="10px", align_items="center", sizing_mode="stretch_width", margin=0,
+            ),
+            sizing_mode="stretch_width",
+            styles={"gap": "8px"},
+            margin=0,
+        )  # fmt: skip
 
     def _make_figure(self) -> figure:
         plot = figure(
@@ -179,6 +264,12 @@ class ResponseProfile(Viewer):
                   source=bars)  # fmt: skip
         plot.segment("median", "above", "median", "below", line_color="#8a94a3", line_width=2,
                      source=bars)  # fmt: skip
+        plot.scatter("x", "y", size=5, line_color="#5b6470", line_width=1.2, fill_color="#ffffff",
+                     fill_alpha=0.85, source=self.dots)  # fmt: skip
+        plot.segment("from", "y", "to", "y", line_color="#6b7480", line_width=1.5,
+                     line_alpha=0.75, source=bars)  # fmt: skip
+        plot.scatter("mean", "y", marker="diamond", size=9, line_color="#ffffff",
+                     fill_color="#4a525c", source=bars)  # fmt: skip
         anywhere = plot.hbar("y", height=1, left="low", right="high", alpha=0, source=bars,
                              hover_fill_color="#8a94a3", hover_fill_alpha=0.12,
                              hover_line_color=None)  # fmt: skip
@@ -190,6 +281,7 @@ class ResponseProfile(Viewer):
                     ("ROI", "@roi (@category)"),
                     ("Mean", "@label"),
                     ("5–95 %", "@q05{0.00} to @q95{0.00}"),
+                    ("This image", "@repeats"),
                     ("Voxels", "@voxels"),
                 ],
             )
@@ -220,6 +312,7 @@ class ResponseProfile(Viewer):
 
 def _no_rows() -> dict[str, Any]:
     names = "y above below roi category colour voxels value label q05 median q95 low high"
+    names += " mean from to repeats"
     return {name: [] for name in names.split()}
 
 
@@ -239,14 +332,8 @@ def _limits(means: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     return low - edge, high + edge
 
 
-def _text(value: float, n_voxels: int) -> str:
-    if not n_voxels:
-        return "no voxels in the brain mask"
-    return f"{value:.2f}" if np.isfinite(value) else "no estimate (NaN)"
-
-
-def _about(problems: dict[str, str]) -> str:
-    first = next(iter(problems.values()))
-    if len(problems) == 1:
-        return first
-    return f"{len(problems)} ROIs cannot be used ({', '.join(problems)}). The first: {first}"
+def _deviation(repeats: np.ndarray) -> np.ndarray:
+    """Standard deviation of a sample over the showings; NaN where fewer than two have a value."""
+    n = np.isfinite(repeats).sum(axis=0)
+    squares = np.nansum((repeats - nan_mean(repeats, axis=0)) ** 2, axis=0)
+    return np.sqrt(np.divide(squares, n - 1, out=np.full(n.shape, np.nan), where=n > 1))

@@ -16,6 +16,8 @@ STYLE = """
 .matrix thead th { font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }
 .matrix th[scope=row] { color: var(--text); width: 100%; padding: 1px 8px 1px 0; font-weight: 400; }
 .matrix td { text-align: center; padding: 1px 0; min-width: 26px; }
+.lacking { list-style: none; margin-top: 12px; color: var(--muted); }
+.lacking b { font-weight: 500; color: var(--text); }
 .matrix tbody tr:hover { background: var(--soft); }
 """
 
@@ -42,4 +44,13 @@ def roi_matrix_html(catalog: Catalog) -> str:
             f"{table if rois else ''}</div>"
         )
     shown = legend([p for p in Presence if p in used])
-    return f'<div class="blocks">{"".join(blocks)}</div>{shown}'
+    return f'<div class="blocks">{"".join(blocks)}</div>{shown}{_lacking_html(catalog)}'
+
+
+def _lacking_html(catalog: Catalog) -> str:
+    """In words, which subject lacks what others have."""
+    sentences = "".join(
+        f"<li><b>{escape(name)}</b> lacks {escape(', '.join(rois))}</li>"
+        for name, rois in catalog.lacking().items()
+    )
+    return f'<ul class="lacking">{sentences}</ul>' if sentences else ""

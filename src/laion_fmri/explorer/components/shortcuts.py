@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from laion_fmri.explorer.components.answering import AnsweringComponent
 
 
-class Shortcuts(JSComponent):
+class Shortcuts(AnsweringComponent):
     """Calls a function when its key is pressed.
 
     Keys pressed inside a text field, a list or a slider belong to that control.
@@ -29,7 +30,8 @@ class Shortcuts(JSComponent):
         super().__init__(keys=list(actions), margin=0, **params)
         self._actions = actions
 
-    def _handle_msg(self, data: Any) -> None:
-        action = self._actions.get(data) if isinstance(data, str) else None
+    def answer(self, message: Any) -> None:
+        """Do what the page asks for."""
+        action = self._actions.get(message) if isinstance(message, str) else None
         if action:
             action()

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from laion_fmri.explorer.split_data import Looks
 from laion_fmri.splits import SplitSizes
 
 if TYPE_CHECKING:
@@ -77,23 +78,55 @@ def trials_table(table: pd.DataFrame, sizes: SplitSizes, whose: str, hint: str =
 
 
 def gallery(
-    side: str, names: Sequence[str], n: int, pictures: Mapping[str, str] | None = None
+    side: str,
+    title: str,
+    said: str,
+    names: Sequence[str],
+    looks: Looks,
 ) -> str:
-    """Some images of a side: pictures by name, blank where still missing; else names alone."""
-    title = f'<h3><i class="dot {side}"></i>{_SIDES[side]}</h3>'
-    said = f"{len(names)} of {n:,}, evenly through the sorted names"
-    if len(names) == n:
-        said = "1 image" if n == 1 else f"all {n:,}"
-    title += f'<div class="quiet">{said}</div>'
-    if pictures is None:
-        ids = "".join(f"<li>{_breakable(name)}</li>" for name in names)
-        return f'{title}<ul class="ids">{ids}</ul>'
+    """Some images: pictures by name, blank where still missing; else captions and names."""
+    head = (
+        f'<h3><i class="dot {side}"></i>{escape(title)}</h3><div class="quiet">{escape(said)}</div>'
+    )
+    return head + _images(names, looks)
+
+
+def region(
+    names: Sequence[str], shown: Sequence[str], sides: Mapping[str, str], looks: Looks
+) -> str:
+    """Images of a region of a map; `sides` says which side each is on, if on any."""
+    counts = {side: sum(sides.get(name) == side for name in names) for side in ("train", "test")}
+    unused = len(names) - sum(counts.values())
+    said = f"{counts['train']:,} train, {counts['test']:,} test"
+    said += f", {unused:,} in neither" if unused else ""
+    if len(shown) < len(names):
+        said += f" · {len(shown)} shown"
+    head = f"<h3>{len(names):,} images in the region</h3>"
+    return f'{head}<div class="quiet">{said}</div>{_images(shown, looks, sides)}'
+
+
+def _images(names: Sequence[str], looks: Looks, sides: Mapping[str, str] | None = None) -> str:
+    def dot(name: str) -> str:
+        return f'<i class="dot {sides.get(name, "neither")}"></i>' if sides is not None else ""
+
+    if looks.pictures is None:
+        items = "".join(
+            f"<li>{dot(name)}{_caption(looks.captions.get(name, ''))}"
+            f'<span class="id">{_breakable(name)}</span></li>'
+            for name in names
+        )
+        return f'<ul class="ids">{items}</ul>'
+    pictures = looks.pictures
     items = "".join(
         f'<li title="{escape(name)}">{_picture(name, pictures.get(name))}'
-        f'<div class="id">{_breakable(_short(name))}</div></li>'
+        f'<div class="id">{dot(name)}{_breakable(_short(name))}</div></li>'
         for name in names
     )
-    return f'{title}<ul class="gallery">{items}</ul>'
+    return f'<ul class="gallery">{items}</ul>'
+
+
+def _caption(caption: str) -> str:
+    return f'<div class="caption">{escape(caption)}</div>' if caption else ""
 
 
 def _picture(name: str, address: str | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import colorcet
 import numpy as np
 import numpy.typing as npt
 from bokeh import palettes
@@ -15,16 +16,18 @@ from ..._errors import InconsistentDataError, InvalidArgumentError
 
 HEMISPHERES = ("L", "R")
 
-# Perceptually uniform scales first, then those that diverge from a middle.
+# Perceptually uniform: sequential scales first, then those that diverge from a middle.
 COLORMAPS: dict[str, tuple[str, ...]] = {
     "inferno": palettes.Inferno256,
     "magma": palettes.Magma256,
     "plasma": palettes.Plasma256,
     "viridis": palettes.Viridis256,
     "cividis": palettes.Cividis256,
-    "turbo": palettes.Turbo256,
-    "red-blue": palettes.RdBu11,
-    "purple-orange": palettes.PuOr11,
+    "fire": tuple(colorcet.palette["fire"]),
+    "blues": tuple(colorcet.palette["linear_blue_5_95_c73"]),
+    "blue-white-red": tuple(colorcet.palette["diverging_bwr_40_95_c42"]),
+    "blue-black-red": tuple(colorcet.palette["diverging_bkr_55_10_c35"]),
+    "green-white-violet": tuple(colorcet.palette["diverging_gwv_55_95_c39"]),
 }
 
 _NICE_STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -50,11 +53,14 @@ class RoiLayer:
     masks : mapping
         Hemisphere to bool (n,), True at the label's vertices; a hemisphere may be absent
         or empty.
+    voxels : array of int, optional
+        The label's voxels as places of the grid of the slices (see `VolumeGrid`).
     """
 
     name: str
     colour: str
     masks: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    voxels: npt.NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
         digits = self.colour[1:]

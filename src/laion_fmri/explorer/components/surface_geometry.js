@@ -51,6 +51,28 @@ export function nearestVertex(projected, points, triangles, x, y, from, to) {
   return corners[distances.indexOf(Math.min(...distances))]
 }
 
+/** The normal at each vertex, weighted by the areas around it; triangles with NaN are passed over. */
+export function vertexNormals(points, triangles) {
+  const out = new Float32Array(points.length)
+  for (let t = 0; t < triangles.length; t += 3) {
+    const a = 3 * triangles[t], b = 3 * triangles[t + 1], c = 3 * triangles[t + 2]
+    const ux = points[b] - points[a], uy = points[b + 1] - points[a + 1], uz = points[b + 2] - points[a + 2]
+    const vx = points[c] - points[a], vy = points[c + 1] - points[a + 1], vz = points[c + 2] - points[a + 2]
+    const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx
+    if (x !== x || y !== y || z !== z) continue
+    for (const at of [a, b, c]) {
+      out[at] += x
+      out[at + 1] += y
+      out[at + 2] += z
+    }
+  }
+  for (let i = 0; i < out.length; i += 3) {
+    const length = Math.hypot(out[i], out[i + 1], out[i + 2]) || 1
+    for (let k = 0; k < 3; k++) out[i + k] /= length
+  }
+  return out
+}
+
 /**
  * A ribbon along the border of a label: it crosses every edge that joins a vertex inside
  * with one outside, so it encloses exactly the label's vertices.

@@ -19,21 +19,33 @@ export function layOut(root, viewNames) {
   const views = element("div", { className: "views", role: "group", ariaLabel: "View from" },
     ...viewNames.map((name) => element("button", { type: "button", value: name,
       textContent: name.charAt(0).toUpperCase() + name.slice(1) })))
-  const top = element("div", { className: "top" }, element("div", {}, title, explanation), views)
+  const panes = element("div", { className: "panes", role: "group", ariaLabel: "What is shown" },
+    ...["Surface", "Both", "Slices"].map((name) => element("button", { type: "button", value: name.toLowerCase(), textContent: name })))
+  const top = element("div", { className: "top" }, element("div", {}, title, explanation),
+    element("div", { className: "choices" }, panes, views))
   const legend = element("ul", { className: "legend", ariaLabel: "Regions" })
   const readout = element("div", { className: "readout", ariaLive: "polite" })
+  const shapes = element("div", { className: "shapes", hidden: true })
   const message = element("div", { className: "message" })
-  const stage = element("div", { className: "stage" }, canvas, top, legend, readout, message)
+  const stage = element("div", { className: "stage" }, canvas, shapes, message)
+  const slices = element("div", { className: "slices", hidden: true },
+    element("canvas", { tabIndex: 0, role: "img",
+      ariaLabel: "Three slices: click or use the arrow keys and page keys to move the crosshair" }),
+    element("div", { className: "letters", ariaHidden: "true" }))
+  const scenes = element("div", { className: "scenes" }, top, stage, slices, legend, readout)
   const bar = element("canvas", { className: "bar", role: "img" })
   const sliders = { lower: slider(), upper: slider() }
   const palette = element("select", { ariaLabel: "Colour map" })
+  const symmetric = element("input", { type: "checkbox" })
   const save = element("button", { type: "button", textContent: "Save picture" })
   const controls = element("div", { className: "controls" }, bar,
     sliders.lower.field, sliders.upper.field,
     element("label", { className: "field" }, element("span", { textContent: "Colour map" }), palette),
-    save)
-  root.replaceChildren(stage, controls)
-  return { root, canvas, title, explanation, views, top, legend, readout, message, stage, bar, sliders, palette, save, controls }
+    element("div", { className: "last" },
+      element("label", { className: "tick" }, symmetric, element("span", { textContent: "Symmetric" })), save))
+  root.replaceChildren(scenes, controls)
+  return { root, canvas, title, explanation, views, panes, top, legend, readout, shapes, message, stage, slices,
+           scenes, bar, sliders, palette, symmetric, save, controls }
 }
 
 function slider() {

@@ -75,17 +75,23 @@ function strip({ colours, lower, symmetric }, low, span) {
 }
 
 /**
- * A picture of `brain` (a canvas, `scale` pixels per CSS pixel) with its name, legend and
- * colour bar. `bar` may be null.
+ * A picture of canvases (`scale` pixels per CSS pixel, one below the other) with their name,
+ * legend and colour bar. `bar` may be null; `headed` keeps room for the name above them.
  */
-export function paintPicture(brain, scale, { name, rois, bar, ink, background }) {
+export function paintPicture(canvases, scale, { name, rois, bar, ink, background, headed }) {
   const picture = document.createElement("canvas")
-  const width = brain.width / scale, height = brain.height / scale
-  Object.assign(picture, { width: brain.width, height: Math.round((height + (bar ? 64 : 0)) * scale) })
+  const head = headed ? 48 * scale : 0
+  const tall = canvases.reduce((sum, canvas) => sum + canvas.height, head)
+  const width = Math.max(...canvases.map((canvas) => canvas.width)) / scale, height = tall / scale
+  const perRow = Math.max(1, Math.floor((width - 36) / 150))
+  const below = canvases.length > 1 || headed
+  const rows = below ? Math.ceil(rois.length / perRow) : 0
+  Object.assign(picture, { width: Math.round(width * scale),
+                           height: Math.round((height + 22 * rows + (rows ? 16 : 0) + (bar ? 64 : 0)) * scale) })
   const pen = picture.getContext("2d")
   pen.fillStyle = background
   pen.fillRect(0, 0, picture.width, picture.height)
-  pen.drawImage(brain, 0, 0)
+  canvases.reduce((y, canvas) => (pen.drawImage(canvas, 0, y), y + canvas.height), head)
   pen.scale(scale, scale)
   pen.textBaseline = "top"
   pen.fillStyle = ink.text
@@ -93,12 +99,13 @@ export function paintPicture(brain, scale, { name, rois, bar, ink, background })
   pen.fillText(name, 18, 16)
   pen.font = `13px ${ink.family}`
   rois.forEach((roi, i) => {
-    const y = height - 22 * (rois.length - i)
+    const x = below ? 18 + 150 * (i % perRow) : 18
+    const y = below ? height + 12 + 22 * Math.floor(i / perRow) : height - 22 * (rois.length - i)
     pen.fillStyle = roi.colour
-    pen.fillRect(18, y, 12, 12)
+    pen.fillRect(x, y, 12, 12)
     pen.fillStyle = ink.text
-    pen.fillText(roi.name, 38, y)
+    pen.fillText(roi.name, x + 20, y)
   })
-  if (bar) paintBar(pen, bar, ink, width / 2 - 170, height + 12, 340, 44)
+  if (bar) paintBar(pen, bar, ink, width / 2 - 170, picture.height / scale - 54, 340, 44)
   return picture
 }

@@ -1,8 +1,8 @@
 // Two hemispheres in one WebGL canvas: NiiVue keeps the camera and draws, with the shaders of
 // surface_shaders.js; this module gives both their data and answers what is where.
 
-// Units that NiiVue only touches for volumes, which this scene never has.
-const UNITS = { vertexData: 11, roiFill: 12, palette: 13 }
+// Units beyond those that NiiVue uses.
+const UNITS = { vertexData: 16, roiFill: 17, palette: 18, shapeFrom: 19, shapeTo: 20, normalsFrom: 21, normalsTo: 22 }
 const OUTLINE_WIDTH = 1.1
 const FULL = { L: 1, R: 1 }
 
@@ -102,16 +102,21 @@ export class SurfaceScene {
     }
   }
 
-  setTexture(name, width, height, internal, format, type, data, filter) {
+  setTexture(name, ...what) {
+    if (this.textures[name]) this.gl.deleteTexture(this.textures[name])
+    this.textures[name] = this.makeTexture(name, ...what)
+  }
+
+  makeTexture(name, width, height, internal, format, type, data, filter) {
     const { gl } = this
-    if (this.textures[name]) gl.deleteTexture(this.textures[name])
-    const texture = (this.textures[name] = gl.createTexture())
+    const texture = gl.createTexture()
     gl.activeTexture(gl.TEXTURE0 + UNITS[name])
     gl.bindTexture(gl.TEXTURE_2D, texture)
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1)
     for (const which of ["MIN", "MAG"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${which}_FILTER`], filter)
     for (const which of ["S", "T"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_WRAP_${which}`], gl.CLAMP_TO_EDGE)
     gl.texImage2D(gl.TEXTURE_2D, 0, internal, width, height, 0, format, type, data)
+    return texture
   }
 
   /** Replace the meshes: `{L: {points, triangles}, R: …}`, points already where they are to be drawn. */
@@ -132,6 +137,9 @@ export class SurfaceScene {
     }
     this.surface = { sides, counts, first: { L: 0, R: counts.L }, points, triangles, ranges, total,
                      rows: Math.ceil(total / this.width) }
+    this.shapes = new Map()
+    this.between = ["", ""]
+    this.addShape("", parts)
     this.vertexData = new Float32Array(this.width * this.surface.rows * 4)
     this.uploadVertexData()
     this.rois = []
@@ -145,6 +153,86 @@ export class SurfaceScene {
     this.mesh = this.addMesh(points, triangles, names, 0)
     this.uniform("uniform1i", "leftCount", counts.L)
     this.marker = null
+    this.morph("", "", 0)
+  }
+
+  /** Keep the cortex in another shape: `{L: {points}, R: …}`, NaN where a vertex is not part of it. */
+  addShape(name, parts) {
+    const { gl, surface, width } = this
+    this.forgetShape(name)
+    const points = new Float32Array(surface.total * 3)
+    for (const side of surface.sides) points.set(parts[side].points, surface.first[side] * 3)
+    const texels = new Float32Array(width * surface.rows * 4)
+    for (let i = 0; i < surface.total; i++) {
+      const there = points[3 * i] === points[3 * i]
+      for (let k = 0; k < 3; k++) texels[4 * i + k] = there ? points[3 * i + k] : 0
+      texels[4 * i + 3] = there ? 1 : 0
+    }
+    const normals = this.geometry.vertexNormals(points, surface.triangles)
+    const turned = new Uint8Array(width * surface.rows * 4)
+    for (let i = 0; i < surface.total; i++)
+      for (let k = 0; k < 3; k++) turned[4 * i + k] = Math.round((normals[3 * i + k] + 1) * 127.5)
+    this.shapes.set(name, {
+      points,
+      positions: this.makeTexture("shapeFrom", width, surface.rows, gl.RGBA32F, gl.RGBA, gl.FLOAT, texels, gl.NEAREST),
+      normals: this.makeTexture("normalsFrom", width, surface.rows, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, turned, gl.NEAREST),
+    })
+    this.bindShapes()
+  }
+
+  bindShapes() {
+    const { gl } = this
+    const [a, b] = (this.between ?? []).map((name) => this.shapes.get(name))
+    if (!a || !b) return
+    for (const [name, texture] of [["shapeFrom", a.positions], ["shapeTo", b.positions],
+      ["normalsFrom", a.normals], ["normalsTo", b.normals]]) {
+      gl.activeTexture(gl.TEXTURE0 + UNITS[name])
+      gl.bindTexture(gl.TEXTURE_2D, texture)
+    }
+  }
+
+  forgetShape(name) {
+    const shape = this.shapes.get(name)
+    if (!shape) return
+    this.gl.deleteTexture(shape.positions)
+    this.gl.deleteTexture(shape.normals)
+    this.shapes.delete(name)
+  }
+
+  /** Show the cortex between two shapes that are kept; only a number changes while it is dragged. */
+  morph(from, to, fraction) {
+    const { surface } = this
+    const a = this.shapes.get(from), b = this.shapes.get(to)
+    this.between = [from, to]
+    this.bindShapes()
+    this.uniform("uniform1f", "morph", fraction)
+    // Where vertices are now, for what is found by them: framing, picking, marker, outlines.
+    const { points } = surface, share = 1 - fraction
+    if (fraction === 0) points.set(a.points)
+    else if (fraction === 1) points.set(b.points)
+    else for (let i = 0; i < points.length; i++) points[i] = share * a.points[i] + fraction * b.points[i]
+    this.measure()
+    this.showOutlines()
+    this.fit(true)
+  }
+
+  /** What NiiVue's camera wants to know of a mesh whose vertices moved. */
+  measure() {
+    const { points } = this.surface
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity]
+    let furthest = 0
+    for (let i = 0; i < points.length; i += 3) {
+      const x = points[i], y = points[i + 1], z = points[i + 2]
+      if (x !== x) continue
+      if (x < low[0]) low[0] = x
+      if (y < low[1]) low[1] = y
+      if (z < low[2]) low[2] = z
+      if (x > high[0]) high[0] = x
+      if (y > high[1]) high[1] = y
+      if (z > high[2]) high[2] = z
+      furthest = Math.max(furthest, x * x + y * y + z * z)
+    }
+    Object.assign(this.mesh, { extentsMin: low, extentsMax: high, furthestVertexFromOrigin: Math.sqrt(furthest) })
   }
 
   addMesh(points, triangles, colours, shader) {
@@ -162,7 +250,9 @@ export class SurfaceScene {
   clearMeshes() {
     if (this.outlines) this.removeMesh(this.outlines)
     if (this.mesh) this.removeMesh(this.mesh)
+    for (const name of [...(this.shapes?.keys() ?? [])]) this.forgetShape(name)
     this.outlines = this.mesh = this.surface = null
+    this.borders = []
   }
 
   uploadVertexData() {
@@ -210,10 +300,29 @@ export class SurfaceScene {
   /** Labels `[{colour: [r, g, b], L: mask, R: mask}]`, drawn as "outline" or "fill". */
   setRois(rois, style) {
     this.rois = rois
-    if (this.outlines) this.removeMesh(this.outlines)
-    this.outlines = null
     this.uploadFill(style === "fill" ? rois : [])
-    if (style === "outline") this.addOutlines(rois)
+    this.borders = style === "outline" ? this.findBorders(rois) : []
+    this.showOutlines()
+  }
+
+  /** The triangles that a label's border crosses: all that its outline needs, in any shape. */
+  findBorders(rois) {
+    const { surface } = this
+    const found = []
+    for (const { colour, ...masks } of rois)
+      for (const side of surface.sides) {
+        const mask = masks[side], first = surface.first[side]
+        if (!mask) continue
+        const triangles = []
+        const [from, to] = surface.ranges[side]
+        for (let t = from; t < to; t += 3) {
+          const a = surface.triangles[t], b = surface.triangles[t + 1], c = surface.triangles[t + 2]
+          const n = mask[a - first] + mask[b - first] + mask[c - first]
+          if (n === 1 || n === 2) triangles.push(a, b, c)
+        }
+        if (triangles.length) found.push({ colour, side, mask, first, triangles })
+      }
+    return found
   }
 
   uploadFill(rois = []) {
@@ -227,20 +336,25 @@ export class SurfaceScene {
     this.setTexture("roiFill", this.width, surface.rows, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, fill, gl.NEAREST)
   }
 
-  addOutlines(rois) {
+  /** Draw the outlines where the surface is now. */
+  showOutlines() {
     const { surface } = this
+    if (this.outlines) this.removeMesh(this.outlines)
+    this.outlines = null
     const points = [], triangles = [], colours = []
-    for (const { colour, ...masks } of rois)
-      for (const side of surface.sides) {
-        const mask = masks[side], first = surface.first[side]
-        if (!mask) continue
-        const ribbon = this.geometry.outlineRibbon(
-          surface.points, surface.triangles, (v) => mask[v - first], OUTLINE_WIDTH, ...surface.ranges[side])
-        const base = points.length / 3
-        for (const value of ribbon.points) points.push(value)
-        for (const corner of ribbon.triangles) triangles.push(base + corner)
-        for (let i = 0; i < ribbon.points.length / 3; i++) colours.push(...colour, side === "L" ? 255 : 254)
-      }
+    for (const border of this.borders ?? []) {
+      const there = (v) => surface.points[3 * v] === surface.points[3 * v]
+      const seen = border.triangles.filter((_, i) => {
+        const t = i - (i % 3)
+        return there(border.triangles[t]) && there(border.triangles[t + 1]) && there(border.triangles[t + 2])
+      })
+      const ribbon = this.geometry.outlineRibbon(
+        surface.points, seen, (v) => border.mask[v - border.first], OUTLINE_WIDTH, 0, seen.length)
+      const base = points.length / 3
+      for (const value of ribbon.points) points.push(value)
+      for (const corner of ribbon.triangles) triangles.push(base + corner)
+      for (let i = 0; i < ribbon.points.length / 3; i++) colours.push(...border.colour, border.side === "L" ? 255 : 254)
+    }
     if (triangles.length)
       this.outlines = this.addMesh(new Float32Array(points), new Uint32Array(triangles), new Uint8Array(colours), 1)
   }
@@ -380,13 +494,22 @@ export class SurfaceScene {
     if (!this.marker) return this.uniform("uniform4f", "marker", 0, 0, 0, 0)
     const { surface } = this
     const at = 3 * (surface.first[this.marker.hemisphere] + this.marker.vertex)
-    this.uniform("uniform4f", "marker", ...surface.points.subarray(at, at + 3), 8 * this.millimetresPerPixel)
+    const there = surface.points[at] === surface.points[at]
+    this.uniform("uniform4f", "marker", ...(there ? surface.points.subarray(at, at + 3) : [0, 0, 0]),
+      there ? 8 * this.millimetresPerPixel : 0)
   }
 
-  /** What is seen, as a new 2D canvas at least `width` pixels wide, on nothing. */
-  snapshot(width) {
+  /** Look from where another scene is looked at. */
+  turnLike({ nv, userZoom }) {
+    const { renderAzimuth, renderElevation } = nv.scene
+    Object.assign(this.nv.scene, { renderAzimuth, renderElevation })
+    this.userZoom = userZoom
+    this.fit(false)
+  }
+
+  /** What is seen, as a new 2D canvas, `density` pixels for one CSS pixel, on nothing. */
+  snapshot(density) {
     const { canvas } = this
-    const density = Math.max(width / canvas.clientWidth, window.devicePixelRatio || 1)
     const copy = document.createElement("canvas")
     Object.assign(copy, { width: Math.round(canvas.clientWidth * density), height: Math.round(canvas.clientHeight * density) })
     this.paint(this.software ? 2 * density : density)

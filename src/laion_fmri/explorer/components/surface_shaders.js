@@ -7,15 +7,19 @@ export const TEXTURE_WIDTH = 2048
 export const SURFACE_VERTEX = `#version 300 es
 precision highp float;
 precision highp int;
-layout(location=0) in vec3 pos;
-layout(location=1) in vec4 norm;
 layout(location=2) in vec4 clr;
 uniform mat4 mvpMtx;
 uniform mat4 normMtx;
 uniform highp sampler2D vertexData;
 uniform highp sampler2D roiFill;
+uniform highp sampler2D shapeFrom;   // millimetres, and whether the vertex is there
+uniform highp sampler2D shapeTo;
+uniform highp sampler2D normalsFrom;
+uniform highp sampler2D normalsTo;
+uniform float morph;
 uniform int leftCount;
 uniform vec2 shown;
+out float vThere;
 out vec3 vNormal;
 out vec3 vPosition;
 out vec3 vData;
@@ -28,10 +32,13 @@ void main() {
   vData = texelFetch(vertexData, texel, 0).xyz;
   vec4 fill = texelFetch(roiFill, texel, 0);
   vFill = vec4(fill.rgb * fill.a, fill.a);
-  vPosition = pos;
-  vNormal = normalize((normMtx * vec4(norm.xyz, 0.0)).xyz);
+  vec4 from = texelFetch(shapeFrom, texel, 0), to = texelFetch(shapeTo, texel, 0);
+  vec3 turned = mix(texelFetch(normalsFrom, texel, 0).xyz, texelFetch(normalsTo, texel, 0).xyz, morph) * 2.0 - 1.0;
+  vThere = (morph < 1.0 ? from.w : 1.0) * (morph > 0.0 ? to.w : 1.0);
+  vPosition = mix(from.xyz, to.xyz, morph);
+  vNormal = normalize((normMtx * vec4(turned, 0.0)).xyz);
   bool visible = (index < leftCount ? shown.x : shown.y) > 0.5;
-  gl_Position = visible ? mvpMtx * vec4(pos, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
+  gl_Position = visible ? mvpMtx * vec4(vPosition, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
 }`
 
 export const SURFACE_FRAGMENT = `#version 300 es
@@ -41,6 +48,7 @@ uniform vec4 bounds;      // lower, upper, first value of the scale, range of th
 uniform float symmetric;
 uniform float mapOpacity;
 uniform vec4 marker;      // millimetres and radius; no radius, no marker
+in float vThere;
 in vec3 vNormal;
 in vec3 vPosition;
 in vec3 vData;
@@ -50,6 +58,8 @@ float covered(float amount) {
   return clamp((amount - 0.5) / max(fwidth(amount), 1e-5) + 0.5, 0.0, 1.0);
 }
 void main() {
+  // A flat patch holds some vertices only: triangles that reach beyond it are left out.
+  if (vThere < 0.999) discard;
   vec3 n = normalize(vNormal);
   float light = max(dot(n, normalize(vec3(-0.28, 0.42, -1.0))), 0.0);
   float facing = clamp(-n.z, 0.0, 1.0);

@@ -1,7 +1,7 @@
-"""The brain viewer: two hemispheres in one WebGL canvas, drawn by NiiVue in the page.
+"""The brain viewer: two hemispheres drawn by NiiVue, and slices with one crosshair, in the page.
 
-Python hands over surfaces, maps and labels once; turning, thresholding, colouring and
-picking happen in the browser, and only results come back.
+Python hands over surfaces, volumes, maps and labels once; turning, morphing, slicing,
+thresholding, colouring and picking happen in the browser, and only results come back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from panel.custom import JSComponent
 
 from ..._errors import InconsistentDataError, InvalidArgumentError, UnknownNameError
 from ..browser_files import BrowserFiles, module_source, module_url
+from .slices_data import SliceAnatomy, VolumeGrid
 from .surface_data import (
     COLORMAPS,
     HEMISPHERES,
@@ -77,6 +78,30 @@ class SurfaceView(JSComponent):
         doc="The vertex chosen last: hemisphere, vertex, x, y, z (mm, as given), value or None.",
     )
 
+    panes: Any = param.Selector(
+        default="surface",
+        objects=["surface", "both", "volume"],
+        doc="What is shown; slices only once there is a volume (`set_volume`).",
+    )
+    crosshair = param.Dict(
+        default=None,
+        doc="Where the slices cross: x, y, z (mm), voxel (of the functional grid) and value, "
+        "either may be None, and source: 'surface' or 'volume', whichever was clicked.",
+    )
+    shape = param.Number(
+        default=0, bounds=(0, None), doc="Place between the stops of `shape_names`; 1.5 is midway."
+    )
+    shape_names = param.List(default=[], item_type=str, doc="Shapes to morph between, in order.")
+    wanted_shapes = param.List(
+        default=[], item_type=str, doc="Shapes the page asks for; `add_shape` hands them over."
+    )
+    group = param.String(
+        default="", doc="Views of a page with the same word here turn, zoom and pick together."
+    )
+
+    base_shape = param.String(default="", doc="Which of `shape_names` `set_surface` showed.")
+    shape_data = param.Dict(default={}, doc="What `add_shape` sent to the page.")
+    volume_data = param.Dict(default={}, doc="What `set_volume` sent to the page.")
     surface_data = param.Dict(default={}, doc="What `set_surface` sent to the page.")
     underlay_data = param.Dict(default={}, doc="What `set_underlay` sent to the page.")
     map_data = param.Dict(default={}, doc="What `set_map` sent to the page.")
@@ -135,12 +160,100 @@ class SurfaceView(JSComponent):
                 for side, mesh in checked.items()
             }
         }
+        update |= {"shape_names": [], "shape_data": {}, "wanted_shapes": [], "shape": 0}
         if not same:
             self._values = {}
             update |= {"underlay_data": {}, "map_data": {}, "roi_data": [], "picked": None}
         elif self.picked is not None:
             update["picked"] = self._described(self.picked["hemisphere"], self.picked["vertex"])
         self.param.update(**update)
+
+    def set_shapes(self, names: Iterable[str], shown: str) -> None:
+        """Offer the cortex in several shapes; `set_surface` showed the one called `shown`.
+
+        The others are asked for through `wanted_shapes` when they are needed.
+
+        Raises
+        ------
+        UnknownNameError
+            When `shown` is none of the names.
+        """
+        listed = list(names)
+        if shown not in listed:
+            raise UnknownNameError("shape", shown, listed)
+        self.param.update(
+            base_shape=shown, shape=listed.index(shown), shape_data={}, wanted_shapes=[]
+        )
+        self.shape_names = listed
+
+    def add_shape(
+        self, name: str, points: Mapping[str, npt.ArrayLike], *, spread: bool = False
+    ) -> None:
+        """Hand over another shape of the cortex that is shown.
+
+        Parameters
+        ----------
+        name : str
+            One of `shape_names`.
+        points : mapping
+            Hemisphere to points (n, 3), NaN where a vertex is not part of the shape.
+        spread : bool
+            As for `set_surface`.
+
+        Raises
+        ------
+        InconsistentDataError
+            When a hemisphere is missing or has another number of vertices.
+        """
+        placed = {}
+        for side, mesh in self._meshes.items():
+            xyz = np.ascontiguousarray(points.get(side, ()), dtype="<f4")
+            if xyz.shape != mesh.points.shape:
+                raise InconsistentDataError(
+                    f"The shape {name!r} has points {xyz.shape} for hemisphere {side}, the surface "
+                    f"{mesh.points.shape}. Use shapes of one recon."
+                )
+            there = np.isfinite(xyz).all(axis=1)
+            placed[side] = Mesh(np.where(there[:, None], xyz, np.float32(np.nan)), mesh.triangles)
+        known = {
+            s: Mesh(m.points[~np.isnan(m.points[:, 0])], m.triangles) for s, m in placed.items()
+        }
+        offsets = spread_offsets(known) if spread else dict.fromkeys(placed, 0.0)
+        self.shape_data = self.shape_data | {
+            name: {
+                side: {"points": mesh.points.tobytes(), "offset": offsets[side]}
+                for side, mesh in placed.items()
+            }
+        }
+        self.wanted_shapes = [n for n in self.wanted_shapes if n != name]
+
+    def set_volume(
+        self,
+        anatomy: SliceAnatomy | None,
+        grid: VolumeGrid | None = None,
+        cortex: Mapping[str, npt.ArrayLike] | None = None,
+    ) -> None:
+        """Offer slices; None takes them away.
+
+        Parameters
+        ----------
+        anatomy : SliceAnatomy or None
+            What is drawn in grey.
+        grid : VolumeGrid
+            Where the values of maps and the voxels of labels lie.
+        cortex : mapping
+            Hemisphere to the point (n, 3) of each vertex in the volume's millimetres, midway
+            between white matter and pia, whatever shape the surface is shown in: it ties a
+            click on one to the other.
+        """
+        if anatomy is None or grid is None:
+            self.volume_data = {}
+            return
+        self.volume_data = {
+            "anatomy": anatomy.packed,
+            "grid": grid.packed,
+            "cortex": {s: float_bytes(np.asarray(p, "<f4")) for s, p in (cortex or {}).items()},
+        }
 
     def set_underlay(self, values: Mapping[str, npt.ArrayLike] | None) -> None:
         """Show the folds in greys: curvature or sulcal depth, positive where it is deep.
@@ -162,6 +275,7 @@ class SurfaceView(JSComponent):
         self,
         values: Mapping[str, npt.ArrayLike] | None,
         *,
+        voxels: npt.ArrayLike | None = None,
         name: str = "",
         units: str = "",
         explanation: str = "",
@@ -179,6 +293,8 @@ class SurfaceView(JSComponent):
         ----------
         values : mapping or None
             Hemisphere to values (n,), one per vertex; NaN is not drawn. None takes the map off.
+        voxels : array, optional
+            The same map in the slices: one value for each voxel of the grid (`set_volume`).
         name, units, explanation : str
             What is shown, in what, and a sentence about it.
         lower, upper, symmetric, colormap : optional
@@ -199,12 +315,15 @@ class SurfaceView(JSComponent):
         symmetric = self.symmetric if symmetric is None else symmetric
         known = self.map_data and (self.map_data["units"], self.symmetric) == (units, symmetric)
         span = map_range(checked.values(), symmetric)
+        magnitude = map_range(checked.values(), True)[1]
         bounds = (self.lower, self.upper) if known else (None, None)
         chosen = automatic_bounds(checked.values(), span, symmetric)
         self.param.update(
             map_data={
                 "values": {side: float_bytes(v) for side, v in checked.items()},
-                "range": list(span),
+                "voxels": None if voxels is None else float_bytes(np.asarray(voxels, np.float32)),
+                "range": list(map_range(checked.values())),
+                "magnitude": magnitude,
                 "name": name,
                 "units": units,
                 "explanation": explanation,
@@ -232,7 +351,10 @@ class SurfaceView(JSComponent):
         for roi in rois:
             masks = self._checked(f"ROI {roi.name}", roi.masks)
             packed = {side: np.packbits(m != 0).tobytes() for side, m in masks.items()}
-            layers.append({"name": roi.name, "colour": roi.colour, "masks": packed})
+            voxels = None if roi.voxels is None else np.asarray(roi.voxels, "<u4").tobytes()
+            layers.append(
+                {"name": roi.name, "colour": roi.colour, "masks": packed, "voxels": voxels}
+            )
         self.roi_data = layers
 
     def select_vertex(self, hemisphere: str | None, vertex: int | None = None) -> None:

@@ -3,6 +3,9 @@
 
 const SIDE_NAMES = { L: "left", R: "right" }
 
+/** The viewers of this page. */
+const linked = new Set()
+
 const perSide = (map, make) =>
   Object.fromEntries(Object.entries(map ?? {}).map(([side, value]) => [side, make(value)]))
 
@@ -15,12 +18,15 @@ function unpackBits(buffer, length) {
 export class SurfaceViewer {
   constructor(model, root, modules) {
     Object.assign(this, { model, modules }, modules.layout.layOut(root, Object.keys(modules.scene.VIEWS)))
-    Object.defineProperty(root, "projectVertex", {
-      configurable: true, value: (side, vertex) => this.scene.project(side, vertex),
-    })
     this.scale = { lower: 0, upper: 1, first: 0, range: 1, symmetric: false, opacity: 1 }
     this.map = null
     this.rois = []
+    this.slicesPane = new modules.slices.SlicesPane(this)
+    this.shapeControl = new modules.shapes.ShapeControl(this)
+    const expose = (name, value) => Object.defineProperty(root, name, { configurable: true, value })
+    expose("projectVertex", (side, vertex) => this.scene.project(side, vertex))
+    expose("placeInSlices", (point, panel) => this.slicesPane.scene.place(point, panel))
+    expose("crosshairNow", () => [...this.slicesPane.scene.position])
   }
 
   setState(state) {
@@ -34,12 +40,13 @@ export class SurfaceViewer {
     this.message.replaceChildren(...(texts ? [element("b", {}, texts[0]), element("span", {}, texts[1])] : []))
     this.canvas.style.visibility = state === "ready" ? "visible" : "hidden"
     this.controls.hidden = state !== "ready" || !this.map
-    this.views.hidden = state !== "ready"
+    this.views.hidden = state !== "ready" || this.model.panes === "volume"
   }
 
   async start() {
     await this.startScene()
     if (this.removed) return
+    linked.add(this)
     this.listen()
     this.watchModel()
   }
@@ -62,6 +69,12 @@ export class SurfaceViewer {
   watchModel() {
     const follow = (names, act) => this.model.on(names, () => this.scene && act())
     follow("surface_data", () => this.showSurface())
+    follow("shape_names", () => this.shapeControl.show())
+    follow("shape_data", () => this.shapeControl.takeShapes())
+    follow("shape", () => this.model.shape === this.shapeControl.at || this.shapeControl.go(this.model.shape))
+    follow("volume_data", () => this.showVolume())
+    follow("panes", () => this.showPanes())
+    follow("crosshair", () => this.slicesPane.follow(this.model.crosshair))
     follow("underlay_data", () => this.showUnderlay())
     follow("map_data", () => this.showMap())
     follow(["roi_data", "roi_style"], () => this.showRois())
@@ -78,8 +91,10 @@ export class SurfaceViewer {
       this.root.classList.toggle("narrow", this.root.clientWidth < 980)
       this.root.classList.toggle("slim", this.root.clientWidth < 720)
       this.fitStage()
+      this.slicesPane.refresh()
       this.drawBar()
     })
+    this.observer.observe(this.scenes)
     this.observer.observe(this.stage)
     // The root inherits the page's text colour through a transition, which tells of its change.
     this.root.addEventListener("transitionend", (event) => event.target === this.root && this.followTheme())
@@ -92,6 +107,15 @@ export class SurfaceViewer {
       input.addEventListener("input", () => this.dragBound(bound, Number(input.value)))
       input.addEventListener("change", () => { this.model[bound] = Number(input.value) })
     }
+    for (const button of this.panes.children)
+      button.addEventListener("click", () => {
+        this.model.panes = button.value === "slices" ? "volume" : button.value
+        this.showPanes()
+      })
+    this.symmetric.addEventListener("change", () => {
+      this.model.symmetric = this.symmetric.checked
+      this.showScale()
+    })
     this.palette.addEventListener("change", () => {
       this.model.colormap = this.palette.value
       this.showPalette()
@@ -107,7 +131,7 @@ export class SurfaceViewer {
     canvas.addEventListener("webglcontextrestored", () => this.removed || this.startScene())
     this.modules.gestures.listenToGestures(canvas, {
       turn: (...angles) => this.turn(...angles),
-      zoom: (factor) => this.scene?.zoom(factor),
+      zoom: (factor) => this.zoom(factor),
       hover: (x, y) => this.hover(x, y),
       pick: (x, y) => this.pick(x, y),
     })
@@ -116,6 +140,17 @@ export class SurfaceViewer {
   turn(azimuth, elevation) {
     for (const button of this.views.children) button.setAttribute("aria-pressed", "false")
     this.scene?.rotate(azimuth, elevation)
+    this.tellOthers((other) => other.scene?.turnLike(this.scene))
+  }
+
+  zoom(factor) {
+    this.scene?.zoom(factor)
+    this.tellOthers((other) => other.scene?.turnLike(this.scene))
+  }
+
+  /** Have the viewers of the same page that are linked with this one do the same. */
+  tellOthers(act) {
+    for (const other of linked) if (other !== this && this.model.group && other.model.group === this.model.group) act(other)
   }
 
   hover(x, y) {
@@ -124,17 +159,38 @@ export class SurfaceViewer {
     this.hovering = requestAnimationFrame(() => {
       this.hovering = null
       const under = this.pointer && this.scene?.pick(...this.pointer)
-      this.readout.textContent = this.describe(under ?? this.model.picked)
+      if (under) this.readout.textContent = this.describe(under)
+      else this.showReadout()
     })
+  }
+
+  /** Say what is chosen: the vertex, or the point of the slices where no cortex is near. */
+  showReadout() {
+    const { picked, crosshair } = this.model
+    const point = crosshair && this.slicesPane.shown && this.slicesPane.scene?.grid && [crosshair.x, crosshair.y, crosshair.z]
+    this.readout.textContent = point && (!picked || crosshair.source === "volume") ? this.slicesPane.text(point) : this.describe(picked)
   }
 
   pick(x, y) {
     const under = this.scene?.pick(x, y)
     if (!under) return
-    const { hemisphere, vertex } = under
-    const part = this.parts[hemisphere]
-    const [px, py, pz] = part.given.subarray(3 * vertex, 3 * vertex + 3)
-    this.model.picked = { hemisphere, vertex, x: px, y: py, z: pz, value: this.valueAt(under) }
+    const point = this.slicesPane.pointOf(under.hemisphere, under.vertex)
+    if (point) {
+      this.slicesPane.scene?.moveTo(point)
+      this.model.crosshair = this.slicesPane.described(point, "surface")
+    }
+    this.choose(under)
+    this.tellOthers((other) => other.parts?.[under.hemisphere]?.given.length === this.parts[under.hemisphere].given.length && other.choose(under))
+  }
+
+  /** Make a vertex the chosen one, or none. */
+  choose(at) {
+    const part = at && this.parts?.[at.hemisphere]
+    if (part) {
+      const { hemisphere, vertex } = at
+      const [x, y, z] = part.given.subarray(3 * vertex, 3 * vertex + 3)
+      this.model.picked = { hemisphere, vertex, x, y, z, value: this.valueAt(at) }
+    } else this.model.picked = null
     this.showPicked()
   }
 
@@ -178,18 +234,40 @@ export class SurfaceViewer {
     this.showUnderlay()
     this.showMap()
     this.showRois()
+    this.shapeControl.show()
+    this.showPanes()
     this.fitStage()
     this.showView()
     this.showPicked()
   }
 
+  showVolume() {
+    this.slicesPane.showVolume()
+    this.showPanes()
+  }
+
+  /** Surface, slices or both. */
+  showPanes() {
+    const { panes } = this.model
+    const has = Boolean(this.model.volume_data?.anatomy)
+    this.root.dataset.panes = has ? panes : "surface"
+    this.panes.hidden = !has || this.root.dataset.state === "empty"
+    for (const button of this.panes.children)
+      button.setAttribute("aria-pressed", String((button.value === "slices" ? "volume" : button.value) === panes))
+    this.views.hidden = this.root.dataset.state !== "ready" || this.root.dataset.panes === "volume"
+    this.slicesPane.show()
+    this.fitStage()
+  }
+
   fitStage() {
     if (!this.scene) return
     this.scene.insets.top = this.top.offsetHeight + 30
+    this.scene.insets.bottom = this.shapes.hidden ? 16 : this.shapes.offsetHeight + 24
     this.scene.resize()
   }
 
   drawn() {
+    if (this.bare) return
     if (this.root.dataset.state !== "ready") {
       this.setState("ready")
       this.drawBar()
@@ -213,17 +291,19 @@ export class SurfaceViewer {
     const data = this.model.map_data
     this.map = data.values ? { ...data, values: perSide(data.values, (bytes) => new Float32Array(bytes)) } : null
     this.scene.setMap(this.map?.values)
+    this.slicesPane.showMap()
     this.title.textContent = this.map?.name ?? ""
     this.explanation.textContent = this.map?.explanation ?? ""
     this.controls.hidden = !this.map || this.root.dataset.state !== "ready"
     this.showScale()
-    this.readout.textContent = this.describe(this.model.picked)
+    this.showReadout()
   }
 
   showScale() {
     if (!this.map || this.bare) return this.scene.draw()
     const { lower, upper, symmetric, opacity } = this.model
-    const [first, last] = this.map.range
+    const [first, last] = symmetric ? [0, this.map.magnitude] : this.map.range
+    this.symmetric.checked = symmetric
     const top = Math.max(last, upper ?? last)
     this.map.step = this.modules.paint.calmStep(top - first)
     this.scale = { lower: lower ?? first, upper: upper ?? last, first, range: top - first, symmetric, opacity }
@@ -254,6 +334,7 @@ export class SurfaceViewer {
 
   applyScale() {
     this.scene.setScale(this.scale)
+    this.slicesPane.showScale()
     this.scene.draw()
     this.drawBar()
   }
@@ -269,6 +350,7 @@ export class SurfaceViewer {
     this.palette.value = this.model.colormap
     this.colours = new Uint8Array(this.model.palettes[this.model.colormap])
     this.scene.setPalette(this.colours)
+    this.slicesPane.showPalette()
     this.scene.draw()
     this.drawBar()
   }
@@ -292,8 +374,9 @@ export class SurfaceViewer {
     this.scene.setRois(this.rois.map(({ colour, masks }) => ({
       colour: [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)), ...masks,
     })), this.model.roi_style)
+    this.slicesPane.showLabels()
     this.scene.draw()
-    this.readout.textContent = this.describe(this.model.picked)
+    this.showReadout()
   }
 
   showView() {
@@ -310,7 +393,7 @@ export class SurfaceViewer {
     if (this.bare) return
     const { picked } = this.model
     this.scene.setMarker(picked)
-    this.readout.textContent = this.describe(picked)
+    this.showReadout()
   }
 
   followTheme() {
@@ -347,13 +430,18 @@ export class SurfaceViewer {
   }
 
   savePicture() {
-    const brain = this.scene.snapshot(2000)
-    this.modules.paint.paintPicture(brain, brain.width / this.canvas.clientWidth, {
+    const { panes } = this.root.dataset
+    const density = Math.max(3000 / this.scenes.clientWidth, window.devicePixelRatio || 1)
+    const pictures = []
+    if (panes !== "volume") pictures.push(this.scene.snapshot(density))
+    if (panes !== "surface") pictures.push(this.slicesPane.scene.snapshot(density))
+    this.modules.paint.paintPicture(pictures, density, {
       name: this.map?.name ?? "", rois: this.rois, bar: this.map && this.barContents, ink: this.ink,
-      background: this.root.classList.contains("dark") ? "#171c24" : "#ffffff",
+      background: this.root.classList.contains("dark") ? "#171c24" : "#ffffff", headed: panes === "volume",
     }).toBlob((blob) => {
       const url = URL.createObjectURL(blob)
-      const name = [this.map?.name || "brain", this.model.view].join(" ").replace(/[^\w-]+/g, "_")
+      const seen = panes === "volume" ? "slices" : this.model.view
+      const name = [this.map?.name || "brain", seen].join(" ").replace(/[^\w-]+/g, "_")
       this.modules.layout.element("a", { href: url, download: `${name}.png` }).click()
       setTimeout(() => URL.revokeObjectURL(url), 10000)
     })
@@ -361,6 +449,9 @@ export class SurfaceViewer {
 
   remove() {
     this.removed = true
+    linked.delete(this)
+    this.shapeControl.remove()
+    this.slicesPane.remove()
     cancelAnimationFrame(this.hovering)
     this.observer?.disconnect()
     this.scene?.dispose()

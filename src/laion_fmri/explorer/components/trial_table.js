@@ -16,6 +16,9 @@ tbody tr[aria-selected=true] { background: var(--accent); color: var(--on-accent
 tr:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 tr[aria-selected=true]:focus-visible { outline-color: currentColor; }
 tr.empty { visibility: hidden; }
+.mark { width: 22px; padding: 0 0 0 4px; overflow: visible; }
+.mark input { margin: 0; display: block; width: 15px; height: 15px; accent-color: var(--accent); cursor: pointer; }
+tr[aria-selected=true] input { accent-color: var(--on-accent); }
 .pages { display: flex; align-items: center; gap: 4px; margin-top: 8px; color: var(--muted); }
 .pages span { flex: 1; text-align: center; font-variant-numeric: tabular-nums; }
 button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 9px; cursor: pointer; }
@@ -45,7 +48,9 @@ class PagedTable {
     const [first, previous, next, last] = this.buttons
     this.root = element("div", { className: "table" }, element("style", { textContent: STYLE }), this.table,
       element("div", { className: "pages" }, first, previous, this.where, next, last))
-    this.body.addEventListener("click", (event) => this.choose(event.target.closest("tr")))
+    this.body.addEventListener("click", (event) => {
+      if (!event.target.closest(".mark")) this.choose(event.target.closest("tr"))
+    })
     this.body.addEventListener("keydown", (event) => this.keyPressed(event))
     model.on("view", () => this.show())
     this.show()
@@ -66,7 +71,9 @@ class PagedTable {
   show() {
     const { view, columns } = this.model
     const focused = this.root.getRootNode().activeElement?.closest?.("tbody tr")
-    this.head.replaceChildren(...columns.map(({ title, kind, width }) => {
+    const corner = element("th", { scope: "col", className: "mark", title: "Marked" })
+    corner.setAttribute("aria-label", "Marked")
+    this.head.replaceChildren(corner, ...columns.map(({ title, kind, width }) => {
       const cell = element("th", { scope: "col", textContent: title, title })
       if (kind === "number") cell.className = "right"
       cell.style.width = width ? `${width}px` : ""
@@ -74,7 +81,7 @@ class PagedTable {
     }))
     const rows = (view.rows ?? []).map((row, place) => this.row(row, place))
     const blank = Array.from({ length: (view.page_size ?? 0) - rows.length }, () => {
-      const row = element("tr", { className: "empty" }, element("td", { colSpan: columns.length }))
+      const row = element("tr", { className: "empty" }, element("td", { colSpan: columns.length + 1 }))
       row.setAttribute("aria-hidden", "true")
       return row
     })
@@ -98,6 +105,10 @@ class PagedTable {
       cell.append(element("bdi", { textContent: value }))
       return cell
     }))
+    const box = element("input", { type: "checkbox", checked: this.model.view.marked[place], tabIndex: -1 })
+    box.setAttribute("aria-label", `Mark ${values[0]}`)
+    box.addEventListener("change", () => this.model.send_msg({ mark: place }))
+    row.prepend(element("td", { className: "mark" }, box))
     row.dataset.place = place
     row.setAttribute("aria-selected", String(chosen))
     return row
@@ -111,7 +122,8 @@ class PagedTable {
 
   keyPressed(event) {
     const row = event.target.closest("tr")
-    if (event.key === "Enter" || event.key === " ") this.choose(row)
+    if (event.key === "Enter") this.choose(row)
+    else if (event.key === " " && row.dataset.place) this.model.send_msg({ mark: Number(row.dataset.place) })
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const down = event.key === "ArrowDown"
       const other = down ? row.nextElementSibling : row.previousElementSibling

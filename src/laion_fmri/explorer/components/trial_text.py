@@ -1,71 +1,65 @@
-"""Captions and metadata of one trial as HTML in which every text is text."""
+"""Captions and metadata of one trial."""
 
 from __future__ import annotations
 
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from laion_fmri.explorer.trial_data import TrialCaptions
+import param
+from panel.custom import JSComponent
+
+from laion_fmri.explorer.trial_data import Absent, Caption
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STYLE = """<style>
-h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; }
-.muted { color: color-mix(in srgb, currentColor 68%, transparent); }
-.captions { font-size: 13px; line-height: 1.45; max-height: 340px;
-  overflow: auto; overflow-wrap: anywhere; }
-.captions ol { margin: 0; padding-left: 22px; }
-.captions li { padding-left: 2px; margin-bottom: 3px; }
-.captions li::marker { color: color-mix(in srgb, currentColor 68%, transparent); }
-.ai { margin-top: 8px; padding: 6px 10px; border-radius: 8px;
-  background: color-mix(in srgb, currentColor 6%, transparent); }
-.tag { font-size: 11px; font-weight: 600; border-radius: 4px; padding: 1px 5px; margin-right: 6px;
-  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); }
-.name { font-size: 13px; font-weight: 600; overflow-wrap: anywhere; }
-.name + div { font-size: 12px; line-height: 1.5; overflow-wrap: anywhere; }
-</style>"""
+NO_CAPTIONS = "This image has no captions."
 
 
-def captions_html(captions: TrialCaptions | None, otherwise: str) -> str:
-    """Human captions in rank order, the AI's set apart and marked.
+class TrialText(JSComponent):
+    """What is known of a trial; human captions in rank order, the AI's set apart and marked.
 
-    Parameters
-    ----------
-    captions : TrialCaptions or None
-    otherwise : str
-        Said where there are none.
+    Every text is shown as text: markup in it does nothing.
     """
-    parts = []
-    if captions and captions.human:
-        listed = "".join(f'<li dir="auto">{escape(text)}</li>' for text in captions.human)
-        parts.append(f"<ol>{listed}</ol>")
-    if captions and captions.ai is not None:
-        title = escape(f"Written by {captions.ai_model or 'a model'}")
-        parts.append(
-            f'<div class="ai" dir="auto"><span class="tag" title="{title}">AI</span>'
-            f"{escape(captions.ai)}</div>"
-        )
-    if not parts:
-        parts.append(f'<span class="muted">{escape(otherwise)}</span>')
-    body = "".join(parts)
-    return (
-        f'{_STYLE}<h3>Captions</h3><div class="captions" role="region" aria-label="Captions" '
-        f'tabindex="0">{body}</div>'
-    )
+
+    origins = param.Boolean(default=False, doc="Say of each caption its batch and model.")
+    view = param.Dict(default={}, doc="What is shown.")
+
+    _esm: ClassVar[Path] = Path(__file__).with_name("trial_text.js")
+
+    def set_trial(self, trial: int, row: pd.Series, captions: Sequence[Caption] | Absent) -> None:
+        """Show a trial.
+
+        Parameters
+        ----------
+        trial : int
+        row : Series
+            Its row of `laion_fmri.explorer.trial_table.trial_table`.
+        captions : sequence of Caption, or Absent
+        """
+        self.view = {
+            "name": str(row["image_name"]),
+            "facts": facts(trial, row),
+            "captions": [] if isinstance(captions, Absent) else [asdict(c) for c in captions],
+            "otherwise": captions.reason if isinstance(captions, Absent) else NO_CAPTIONS,
+        }
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.view = {}
 
 
-def facts_html(trial: int, row: pd.Series) -> str:
-    """What is known of a trial; `row` is of `laion_fmri.explorer.trial_data.trial_table`."""
+def facts(trial: int, row: pd.Series) -> list[str]:
+    """What is known of a trial, in words."""
     seen_by = "every participant" if row["unique_or_shared"] == "shared" else "this one alone"
     showing = f"showing {row['repeat']} of {row['repeats']} here"
-    facts = [
+    return [
         f"Trial {trial}",
         f"{row['session']}, run {row['run']}, trial {row['session_trial']} there",
         f"{row['dataset']} image" if row["dataset"] else "dataset not known here",
+        *([f"out of distribution: {row['ood_type']}"] if row["ood_type"] else []),
         f"{row['unique_or_shared']}: seen by {seen_by}",
         showing + (f", {row['n_reps']} in the dataset" if "n_reps" in row.index else ""),
     ]
-    name = escape(str(row["image_name"]))
-    listed = " · ".join(map(escape, facts))
-    return f'{_STYLE}<div class="name" dir="auto">{name}</div><div class="muted">{listed}</div>'

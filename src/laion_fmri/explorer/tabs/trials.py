@@ -4,87 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
-from laion_fmri._errors import StimuliNotDownloadedError
-from laion_fmri.explorer import trial_data
-from laion_fmri.explorer.background import explain
+from laion_fmri import layout
+from laion_fmri.explorer.background import once_whole
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
+from laion_fmri.explorer.components.neighbours_view import NeighboursView
 from laion_fmri.explorer.components.notice import Severity, notice
 from laion_fmri.explorer.components.response_profile import ResponseProfile
+from laion_fmri.explorer.components.shortcuts import Shortcuts
 from laion_fmri.explorer.components.trial_browser import TrialBrowser
-from laion_fmri.explorer.components.trial_text import captions_html, facts_html
-from laion_fmri.explorer.roi_responses import RoiResponses, roi_response_files, roi_responses
+from laion_fmri.explorer.components.trial_text import TrialText
+from laion_fmri.explorer.maps import MEAN_RESPONSE, RESPONSE_OF_TRIAL
 from laion_fmri.explorer.tabs.base import Tab
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-T = TypeVar("T")
+from laion_fmri.explorer.trial_code import marked_code, trial_code
+from laion_fmri.explorer.trial_data import Absent, TrialParts, or_absent
+from laion_fmri.explorer.trial_filter import Filters, TrialFilter
+from laion_fmri.explorer.trial_source import TrialSource, no_such_trial
 
 NO_SUBJECT = "No subject is here yet. The Download tab fetches one; its trials then show here."
-NO_IMAGES = (
-    "The images are under a data use agreement and are not in this data directory. Everything "
-    "else works without them."
-)
-NO_MASKS = "Masks exist for shared images only; this one was seen by one participant."
-NO_CAPTIONS = "This image has no captions."
-
-
-@dataclass(frozen=True)
-class Absent:
-    """A part of a view that cannot be shown, and why."""
-
-    reason: str
-    not_downloaded: bool = False
+ASK_FOR_ACCESS = "To the form"
 
 
 @dataclass(frozen=True)
 class _Trials:
-    table: pd.DataFrame
-    search: Callable[[str], set[str]] | None
-
-
-@dataclass(frozen=True)
-class _Trial:
-    picture: trial_data.Picture | Absent
-    masks: list[trial_data.ObjectMask] | Absent
-    captions: trial_data.TrialCaptions | Absent
+    source: TrialSource
+    trials: TrialFilter
+    models: list[str]
+    rois: list[str]
+    is_quick: bool
 
 
 class TrialsTab(Tab):
-    """A table of trials; choosing one shows its image, masks, captions and responses."""
+    """Trials to choose from; one of them with its image, masks, captions and responses."""
 
     title = "Trials"
 
     def build(self) -> None:
         """Fill the layout."""
-        self._table: pd.DataFrame | None = None
+        self._source: TrialSource | None = None
+        self._trials: TrialFilter | None = None
+        self._quick: set[str] = set()
         self.subject = pmui.Select(
             label="Subject", size="small", sizing_mode="stretch_width", margin=0
         )
-        self.browser = TrialBrowser()
-        self.image = ImageView()
-        self.facts = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
-        self.captions = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
+        self.browser = TrialBrowser(latest=self.latest)
+        self.image = ImageView(act=self._to_the_form)
+        self.text = TrialText(sizing_mode="stretch_width", margin=0)
         self.profile = ResponseProfile()
+        self.neighbours = NeighboursView(self.browser.choose, self.latest)
         self.code = CopyCode()
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
+        self.on_brain = _button("Show on the brain", self._show_on_brain)
+        self.mean_on_brain = _button("Mean of the marked trials", self._show_mean_on_brain)
+        keys = Shortcuts({"m": self._toggle_masks})
 
         self._browser_pane = pn.Column(self.browser, sizing_mode="stretch_width", margin=0)
         self._profile_pane = pn.Column(self.profile, sizing_mode="stretch_width", margin=0)
+        self._near_pane = pn.Column(
+            self.neighbours, styles={"flex": "1 1 100%"}, sizing_mode="stretch_width", margin=0
+        )
         self._trials_work = self.latest(self._browser_pane)
+        self._captions_work = self.latest(pn.Spacer())
         self._trial_work = self.latest(self.image)
         self._response_work = self.latest(self._profile_pane)
-
+        self._ahead_work = self.latest(pn.Spacer())
+        buttons = pn.FlexBox(
+            self.on_brain,
+            self.mean_on_brain,
+            keys,
+            gap="8px",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._one_trial = (
-            _column(self.image, self.facts, self.captions, grow=4, basis=360),
-            _column(self._profile_pane, self.code, grow=5, basis=420),
+            _column(self.image, self.text, grow=4, basis=340),
+            _column(self._profile_pane, buttons, self.code, grow=5, basis=400),
+            self._near_pane,
         )
         self._content = pn.FlexBox(
             _column(self.subject, self.messages, self._browser_pane, grow=5, basis=400),
@@ -95,10 +95,18 @@ class TrialsTab(Tab):
             margin=(16, 20),
         )
         self.layout[:] = [self._content]
+        self._connect()
 
+    def _connect(self) -> None:
+        state = self.state
         self.subject.param.watch(self._subject_chosen, "value")
-        self.browser.param.watch(self._trial_chosen, ["trial", "session"])
-        self.state.param.watch(self._follow, ["subject", "session", "trial"])
+        self.browser.param.watch(self._browsed, ["trial", "filters", "marked", "pool", "split"])
+        self.neighbours.param.watch(self._model_chosen, "model")
+        self.neighbours.param.watch(lambda _: self._write_code(), ["roi"])
+        self.profile.param.watch(self._voxels_chosen, ["across", "nc_threshold", "mask_source"])
+        followed = ["subject", "session", "trial", "trial_filters", "model", "pool", "split",
+                    "selected_trials"]  # fmt: skip
+        state.param.watch(self._follow, followed)
 
     def refresh(self) -> None:
         """Read the subjects and the trials again."""
@@ -112,53 +120,84 @@ class TrialsTab(Tab):
 
     # --- between state and controls ---------------------------------------------------------
 
-    def _subject_chosen(self, event: object) -> None:
+    def _subject_chosen(self, _event: object) -> None:
         if self.subject.value and self.subject.value != self.state.subject:
-            self.state.param.update(subject=self.subject.value, session="", trial=0)
+            self.state.param.update(
+                subject=self.subject.value, session="", trial=0, selected_trials=[]
+            )
 
-    def _trial_chosen(self, *_: object) -> None:
-        if self._table is not None:
-            self.state.param.update(session=self.browser.session, trial=self.browser.trial)
+    def _browsed(self, *_: object) -> None:
+        if self._trials is None:
+            return
+        browser = self.browser
+        self.state.param.update(
+            session=browser.filters.session,
+            trial=browser.trial,
+            trial_filters=browser.filters.text,
+            selected_trials=browser.marked,
+            pool=browser.pool,
+            split=browser.split,
+        )
+
+    def _model_chosen(self, *_: object) -> None:
+        if self._trials is not None and self.neighbours.model:
+            self.state.model = self.neighbours.model
+            self._write_code()
 
     def _follow(self, *events: param.parameterized.Event) -> None:
         if not (self.shown and self._built):
             return
+        changed = {event.name for event in events}
         if self.subject.value != self.state.subject:
             self.refresh()
-        elif any(event.name == "subject" for event in events):
+        elif "subject" in changed:
             self._load_trials()
-        else:
-            self.browser.param.update(session=self.state.session, trial=self.state.trial)
-            self._show_trial()
+        elif self._trials is not None:
+            self._set_browser()
+            if "trial" in changed:
+                self._show_trial()
+            elif {"trial_filters", "session"} & changed:
+                self.neighbours.set_shown(self.browser.shown)
+            if "selected_trials" in changed:
+                self._show_marked()
+
+    def _set_browser(self) -> None:
+        """Bring the controls to what the state says."""
+        state, browser = self.state, self.browser
+        wanted = {
+            "filters": Filters.from_text(state.trial_filters, state.session),
+            "trial": state.trial,
+            "pool": state.pool,
+            "split": state.split,
+            "marked": state.selected_trials,
+        }
+        browser.param.update(**{n: v for n, v in wanted.items() if getattr(browser, n) != v})
+        if state.model and state.model in self.neighbours.model_control.options:
+            self.neighbours.model_control.value = state.model
 
     # --- trials -------------------------------------------------------------------------------
 
     def _load_trials(self) -> None:
         name = self.state.subject
-        self._table = None
+        self._trials = None
         if not name:
             self._say(NO_SUBJECT, "info")
             return
         self._trials_work.ask(lambda: self._read_trials(name), self._show_trials, self._say)
 
     def _read_trials(self, name: str) -> _Trials:
-        sub = self.data.subject(name)
-        table = self.data.remember(
-            ("trial table", name),
-            lambda: trial_data.trial_table(sub),
-            trial_data.trial_table_files(sub),
+        source = TrialSource(self.data, name)
+        rois = or_absent(source.sub.get_available_rois)
+        return _Trials(
+            source,
+            source.trials(),
+            source.models(),
+            [] if isinstance(rois, Absent) else rois,
+            source.reads_quickly(),
         )
-        search = _or_absent(
-            lambda: self.data.remember(
-                ("caption search",),
-                lambda: trial_data.caption_search(self.data.stimuli().captions),
-                self.data.stimulus_files(),
-            )
-        )
-        return _Trials(table, None if isinstance(search, Absent) else search)
 
-    def _show_trials(self, trials: _Trials) -> None:
-        if not len(trials.table):
+    def _show_trials(self, read: _Trials) -> None:
+        if not len(read.trials):
             self._say(
                 f"No session of {self.state.subject} is here yet. The Download tab fetches them.",
                 "info",
@@ -166,10 +205,21 @@ class TrialsTab(Tab):
             return
         self.messages.visible = False
         self._show_views(True)
-        self._table = trials.table
-        self.browser.param.update(session=self.state.session, trial=self.state.trial)
-        self.browser.set_trials(trials.table, trials.search)
+        self._source = read.source
+        self.neighbours.offer(read.models, read.rois)
+        if read.is_quick and read.source.subject not in self._quick:
+            self._quick.add(read.source.subject)
+            self.profile.across = True
+        elif not read.is_quick:
+            self.profile.across = False
+        self._set_browser()
+        self.browser.set_trials(read.source, read.trials)
+        self._trials = read.trials
+        self._captions_work.ask(
+            lambda: or_absent(read.source.captions), self.browser.set_captions, self._say
+        )
         self._show_trial()
+        self._show_marked()
 
     def _say(self, text: str, severity: Severity = "warning") -> None:
         self.messages[:] = [notice(text, severity)]
@@ -183,84 +233,100 @@ class TrialsTab(Tab):
     # --- one trial ----------------------------------------------------------------------------
 
     def _show_trial(self) -> None:
-        if self._table is None:
+        source, trials = self._source, self._trials
+        if source is None or trials is None:
             return
-        name, trial = self.state.subject, self.state.trial
-        if trial >= len(self._table):
-            self._show_nothing(
-                f"{name} has no trial {trial} here: local trials are numbered 0 to "
-                f"{len(self._table) - 1}."
-            )
+        trial = self.state.trial
+        if trial >= len(trials):
+            self._show_nothing(no_such_trial(source.subject, trial, trials.table))
             return
-        row = self._table.iloc[trial]
-        self.code.code = _code(name, trial, row)
-        self.facts.object = facts_html(trial, row)
+        self._write_code()
         self._trial_work.ask(
-            lambda: self._read_trial(name, trial),
-            lambda shown: self._show_parts(shown, row),
+            lambda: source.parts(trial),
+            lambda parts: self._show_parts(trial, parts),
             self._show_nothing,
         )
-        session = str(row["session"])
+        self._ask_responses()
+        self.neighbours.set_trial(source, trial, self.browser.shown)
+
+    def _show_parts(self, trial: int, parts: TrialParts) -> None:
+        source, trials = self._source, self._trials
+        if source is None or trials is None:
+            return
+        row = trials.table.iloc[trial]
+        self.image.set_parts(parts, row, ask=ASK_FOR_ACCESS)
+        self.text.set_trial(trial, row, parts.captions)
+        ahead = self.browser.around()
+        self._ahead_work.ask(
+            lambda: [source.parts(t) for t in ahead], lambda _: None, lambda _: None
+        )
+
+    def _ask_responses(self) -> None:
+        source, trial = self._source, self.state.trial
+        if source is None or self._trials is None or trial >= len(self._trials):
+            return
+        voxels, across = self.profile.voxels, self.profile.across
         self._response_work.ask(
-            lambda: self._read_responses(name, session),
-            lambda answer: self.profile.set_responses(answer, int(row["session_trial"])),
+            lambda: source.responses(trial, voxels, across),
+            self.profile.set_responses,
             self.profile.show_message,
         )
 
-    def _read_trial(self, name: str, trial: int) -> _Trial:
-        sub, stimuli = self.data.subject(name), self.data.stimuli()
-        return _Trial(
-            picture=_or_absent(lambda: trial_data.displayed_picture(sub, trial)),
-            masks=_or_absent(lambda: trial_data.object_masks(sub, trial, stimuli.segmentations)),
-            captions=_or_absent(lambda: trial_data.trial_captions(sub, trial)),
-        )
-
-    def _read_responses(self, name: str, session: str) -> RoiResponses:
-        sub = self.data.subject(name)
-        return self.data.remember(
-            ("ROI responses", name, session),
-            lambda: roi_responses(sub, session),
-            roi_response_files(sub, session),
-        )
-
-    def _show_parts(self, shown: _Trial, row: pd.Series) -> None:
-        masks = [] if isinstance(shown.masks, Absent) else shown.masks
-        note = ""
-        if isinstance(shown.masks, Absent):
-            note = shown.masks.reason
-        elif not masks:
-            unique = row["unique_or_shared"] == "unique"
-            note = NO_MASKS if unique else "No object was found in this image."
-        if isinstance(shown.picture, Absent):
-            missing = shown.picture.not_downloaded
-            self.image.show_message(
-                "The image is not here" if missing else "The image cannot be shown",
-                NO_IMAGES if missing else shown.picture.reason,
-                masks,
-                note,
-            )
-        else:
-            self.image.set_picture(shown.picture, masks, name=str(row["image_name"]), note=note)
-        self.captions.object = (
-            captions_html(None, shown.captions.reason)
-            if isinstance(shown.captions, Absent)
-            else captions_html(shown.captions, NO_CAPTIONS)
-        )
+    def _voxels_chosen(self, *_: object) -> None:
+        self._write_code()
+        self._ask_responses()
+        if self.neighbours.voxels != self.profile.voxels:
+            self.neighbours.voxels = self.profile.voxels
 
     def _show_nothing(self, reason: str) -> None:
         self.image.show_message("There is nothing to show", reason)
-        self.captions.object = self.facts.object = ""
+        self.text.clear()
         self.profile.show_message(reason)
 
+    def _write_code(self) -> None:
+        trials, trial = self._trials, self.state.trial
+        if trials is None or trial >= len(trials):
+            return
+        self.code.code = trial_code(
+            self.state.subject,
+            trial,
+            trials.table.iloc[trial],
+            self.profile.voxels,
+            self.neighbours.model or self.neighbours.model_control.value or "",
+            self.neighbours.roi,
+        )
 
-def _or_absent(read: Callable[[], T]) -> T | Absent:
-    """What `read` gives, or why it gives nothing; the other parts go on."""
-    try:
-        return read()
-    except StimuliNotDownloadedError as error:
-        return Absent(str(error), not_downloaded=True)
-    except Exception as error:  # whatever it is, only this part is lost
-        return Absent(explain(error))
+    def _toggle_masks(self) -> None:
+        self.image.masks_shown = not self.image.masks_shown
+
+    # --- to other tabs --------------------------------------------------------------------------
+
+    def _show_marked(self) -> None:
+        marked, trials = self.state.selected_trials, self._trials
+        self.mean_on_brain.disabled = not marked
+        code = marked_code(self.state.subject, marked, trials.table) if marked and trials else ""
+        self.browser.marks.set_code(code)
+
+    def _show_on_brain(self) -> None:
+        self.state.param.update(map=f"{RESPONSE_OF_TRIAL} {self.state.trial}", tab="Brain")
+
+    def _show_mean_on_brain(self) -> None:
+        marked = self.state.selected_trials
+        name = f"{MEAN_RESPONSE} {len(marked)} trials"
+        if len(marked) == 1:
+            name = f"{RESPONSE_OF_TRIAL} {marked[0]}"
+        self.state.param.update(map=name, tab="Brain")
+
+    def _to_the_form(self) -> None:
+        self.state.param.update(
+            wanted=[layout.STIMULI_IMAGES, layout.STIMULI_METADATA], tab="Download"
+        )
+
+
+def _button(label: str, act: Callable[[], None]) -> pmui.Button:
+    button = pmui.Button(label=label, variant="outlined", size="small", margin=0)
+    button.on_click(lambda _: once_whole(act))
+    return button
 
 
 def _column(*parts: object, grow: int, basis: int) -> pn.Column:
@@ -269,31 +335,3 @@ def _column(*parts: object, grow: int, basis: int) -> pn.Column:
         styles={"flex": f"{grow} 1 {basis}px", "min-width": f"min(100%, {basis}px)", "gap": "12px"},
         margin=0,
     )
-
-
-def _code(subject: str, trial: int, row: pd.Series) -> str:
-    """Python that gives what is shown, through the public API."""
-    return f"""\
-import numpy as np
-from laion_fmri import load_subject
-
-sub = load_subject({subject!r})
-trial = {trial}
-print(sub.metadata.loc[trial])
-
-image = sub.images.get(trial)  # as displayed
-human, ai = sub.captions.human(trial), sub.captions.ai(trial)
-masks = {{
-    (row.noun, row.instance_id): sub.segmentations.get(trial, row.noun, row.instance_id)
-    for row in sub.segmentations.for_image(trial).itertuples()
-}}
-
-session, row = {str(row["session"])!r}, {int(row["session_trial"])}
-betas = sub.get_betas(session=session, roi="all")  # (n_trials, n_voxels)
-columns = sub.get_brain_mask() & sub.get_roi_mask("all")
-with np.errstate(invalid="ignore"):  # a voxel that never varies has no z-score
-    z = (betas - np.nanmean(betas, axis=0)) / np.nanstd(betas, axis=0)
-responses = {{
-    roi: np.nanmean(z[row, sub.get_roi_mask(roi)[columns]]) for roi in sub.get_available_rois()
-}}
-"""

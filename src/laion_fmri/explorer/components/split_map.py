@@ -1,0 +1,172 @@
+"""Images on a plane, once for each split: train, test and unused; a region can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.models import CDSView, ColumnDataSource, IndexFilter, Range1d
+from bokeh.plotting import figure
+from numpy.typing import NDArray
+from panel.viewable import Viewer
+
+from laion_fmri.explorer.components.markup import escape, markup
+from laion_fmri.explorer.split_space import ImageMap
+from laion_fmri.splits import Split
+
+COLOURS = {"unused": "#9aa3ad", "train": "#4c78c8", "test": "#e08a2e"}
+"""Of the sides, drawn in this order: mid tones, seen on a light page and on a dark one."""
+
+_TOOLS = "pan,wheel_zoom,lasso_select,box_select,tap,reset"
+_MANY = 10_000  # images from which dots are smaller
+
+
+class SplitMap(Viewer):
+    """Maps of image space side by side, which move and select together.
+
+    All maps draw the same rows of one source, each side by its own list of rows, so a
+    change of split sends row numbers alone. Drawn by WebGL where the browser has it.
+
+    Parameters
+    ----------
+    on_region : callable
+        Called with the names of the images that are selected; none when nothing is.
+    """
+
+    def __init__(self, on_region: Callable[[list[str]], None]) -> None:
+        super().__init__()
+        self._on_region = on_region
+        self._map: ImageMap | None = None
+        self._row: dict[str, int] = {}
+        self.source = ColumnDataSource({"x": [], "y": []})
+        self.source.selected.on_change("indices", self._selected)
+        self._x, self._y = Range1d(-1, 1), Range1d(-1, 1)
+        self.figures: list[figure] = []
+        self._titles: list[pn.pane.HTML] = []
+        self._views: list[dict[str, CDSView]] = []
+        self._legend = markup()
+        self._grid = pn.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 20px")
+        self._layout = pn.Column(
+            self._legend, self._grid, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"}
+        )
+
+    @property
+    def image_map(self) -> ImageMap | None:
+        """The map that is shown."""
+        return self._map
+
+    def set_map(self, image_map: ImageMap, splits: Mapping[str, Split]) -> None:
+        """Show images and the sides they are on.
+
+        Parameters
+        ----------
+        image_map : ImageMap
+        splits : mapping of str to Split
+            One map for each, titled by its key.
+        """
+        if image_map is not self._map:
+            self._map = image_map
+            self._row = {name: row for row, name in enumerate(image_map.names)}
+            self.source.selected.indices = []
+            self.source.data = {"x": image_map.xy[:, 0], "y": image_map.xy[:, 1]}
+            for view, values in ((self._x, image_map.xy[:, 0]), (self._y, image_map.xy[:, 1])):
+                low, high = _limits(values)
+                view.update(start=low, end=high, reset_start=low, reset_end=high)
+        sides = {title: self._sides(split) for title, split in splits.items()}
+        if len(sides) != len(self.figures):
+            self._make_figures(len(sides))
+        for i, (title, rows) in enumerate(sides.items()):
+            self._titles[i].object = f"<h3>{escape(title)}</h3>"
+            for side, view in self._views[i].items():
+                view.filter.indices = rows[side].tolist()
+        size = 3 if len(self._row) > _MANY else 5
+        for plot in self.figures:
+            for renderer in plot.renderers:
+                renderer.glyph.size = size
+        self._say(sides, image_map)
+
+    def _sides(self, split: Split) -> dict[str, NDArray[np.intp]]:
+        side = np.zeros(len(self._row), dtype=np.int8)
+        for value, ids in ((1, split.train_ids), (2, split.test_ids)):
+            side[[self._row[name] for name in ids if name in self._row]] = value
+        return {name: np.flatnonzero(side == i) for i, name in enumerate(COLOURS)}
+
+    def _make_figures(self, n: int) -> None:
+        self.figures = [self._figure(n) for _ in range(n)]
+        self._titles = [markup() for _ in range(n)]
+        self._views = []
+        for plot in self.figures:
+            views = {side: CDSView(filter=IndexFilter(indices=[])) for side in COLOURS}
+            self._views.append(views)
+            for side, colour in COLOURS.items():
+                plot.scatter(
+                    "x", "y", source=self.source, view=views[side], color=colour,
+                    alpha=0.35 if side == "unused" else 0.7, line_color=None,
+                    nonselection_alpha=0.08, selection_alpha=0.95,
+                )  # fmt: skip
+        self._grid[:] = [
+            pn.Column(
+                title,
+                pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0),
+                margin=0,
+                styles={"flex": "1 1 300px", "min-width": "min(100%, 300px)"},
+            )
+            for title, plot in zip(self._titles, self.figures, strict=True)
+        ]
+
+    def _figure(self, n: int) -> figure:
+        plot = figure(
+            height=460 if n == 1 else 340,
+            sizing_mode="stretch_width",
+            x_range=self._x,
+            y_range=self._y,
+            tools=_TOOLS,
+            active_drag="lasso_select",
+            active_scroll="wheel_zoom",
+            toolbar_location="above",
+            outline_line_color="#8a94a3",
+            outline_line_alpha=0.35,
+            background_fill_alpha=0,
+            border_fill_alpha=0,
+            min_border=2,
+            output_backend="webgl",
+        )
+        plot.toolbar.logo = None
+        plot.toolbar.autohide = False
+        plot.grid.visible = plot.axis.visible = False
+        return plot
+
+    def _say(self, sides: Mapping[str, Mapping[str, Any]], image_map: ImageMap) -> None:
+        named = {"train": "Train", "test": "Test", "unused": "In neither"}
+        dots = "".join(
+            f'<span><i style="width:10px;height:10px;border-radius:50%;'
+            f'background:{COLOURS[side]}"></i>{words}</span>'
+            for side, words in named.items()
+            if side != "unused" or any(len(rows[side]) for rows in sides.values())
+        )
+        axes = ""
+        if image_map.explained:
+            shares = " and ".join(f"{100 * share:.1f} %" for share in image_map.explained)
+            axes = f"the axes hold {shares} of the variance · "
+        self._legend.object = (
+            f'<div class="legend" role="note">{dots}<span>{len(image_map.names):,} images · {axes}'
+            "drag to circle a region, scroll to zoom</span></div>"
+        )
+
+    def _selected(self, _attribute: str, _before: object, rows: list[int]) -> None:
+        names = self._map.names if self._map is not None else ()
+        self._on_region([names[row] for row in rows if row < len(names)])
+
+    def __panel__(self) -> pn.Column:
+        return self._layout
+
+
+def _limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    """A little more than all values."""
+    if not len(values):
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    edge = 0.04 * (high - low) or 1.0
+    return low - edge, high + edge

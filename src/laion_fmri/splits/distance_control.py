@@ -1,0 +1,239 @@
+"""A test side far from the training side, and yet as alike in distribution as a random one.
+
+Cosines and kernels are rounded to multiples of 2⁻²⁰ before they are added up or compared, so
+that sums come out the same in whatever order a machine adds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri._errors import NoMatchingDataError
+from laion_fmri.splits import measures
+from laion_fmri.splits.partition import Parting, compact, require_two
+
+_STEP = 2.0**20
+_PASSES = 20  # over the test side, looking for exchanges
+_PERCENTILES = 2.0  # between one distance tried and the next
+
+
+def by_distance(
+    features: NDArray[np.float32],
+    groups: NDArray[np.intp],
+    n_test: int,
+    seed: int,
+    min_distance: float | None,
+    target_ratio: float,
+) -> Parting:
+    """Test images far from every other group, chosen to be as alike as a random test side.
+
+    See `laion_fmri.splits.make_split` for the definition.
+
+    Parameters
+    ----------
+    features : array of shape (n_images, n_features)
+        Unit vectors.
+    groups : ndarray of int, shape (n_images,)
+    n_test : int
+    seed : int
+    min_distance : float or None
+        Cosine distance; None takes the largest that reaches `target_ratio`.
+    target_ratio : float
+        MMD² between the sides, relative to that expected of random sides of their sizes.
+
+    Raises
+    ------
+    NoMatchingDataError
+        When too few images are so far from all others.
+    """
+    of_group, sizes = compact(groups)
+    require_two(len(sizes))
+    isolation = _isolation(features, of_group, len(sizes))
+    h = measures.bandwidth(features)
+    row_sums, total, diagonal = _kernel_figures(features, of_group, len(sizes), h)
+    expected = _expected_mmd2(total, diagonal, len(features), n_test)
+    percentiles: list[float | None]
+    if min_distance is None:
+        # Even the most isolated must be enough to fill the test side.
+        order = np.argsort(-isolation, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(sizes[order]), n_test)) + 1
+        highest = 100 * (1 - min(enough, len(sizes)) / len(sizes))
+        percentiles = [*np.arange(np.floor(highest), 0, -_PERCENTILES).tolist(), 0.0]
+    else:
+        percentiles = [None]
+    best: Parting | None = None
+    for percentile in percentiles:
+        # The neighbour itself, never a value between two: no candidate lies below it.
+        tau = (
+            float(min_distance)  # type: ignore[arg-type]
+            if percentile is None
+            else float(np.percentile(isolation, percentile, method="lower"))
+        )
+        candidates = np.flatnonzero(isolation >= tau)
+        room = int(sizes[candidates].sum())
+        if room < n_test or len(candidates) == len(sizes) == 1:
+            if percentile is not None:
+                continue
+            raise NoMatchingDataError(
+                f"Only {room:,} images are {tau:g} or farther from all others, fewer than the "
+                f"{n_test:,} of the test side. Ask for a smaller min_distance or test_size."
+            )
+        chosen, value = _alike(
+            features, of_group, sizes, candidates, n_test, seed, h, row_sums, total,
+            target_ratio * expected,
+        )  # fmt: skip
+        ratio = value / expected if expected else 1.0
+        found = {
+            "min_distance": tau,
+            "percentile": percentile,
+            "mmd2": value,
+            "ratio_to_random": ratio,
+            "bandwidth": h,
+        }
+        now = Parting(np.isin(of_group, chosen), found)
+        if best is None or ratio < best.found["ratio_to_random"]:
+            best = now
+        if ratio <= target_ratio:
+            break
+    assert best is not None
+    return best
+
+
+def _isolation(
+    features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int
+) -> NDArray[np.float64]:
+    """Of each group, the distance of its images to the nearest image of another."""
+    wide = features.astype(np.float64)
+    nearest = np.full(n_groups, -np.inf)
+    for rows, cosines in measures.cosine_blocks(wide, wide):
+        cosines[of_group[rows, None] == of_group[None, :]] = -np.inf
+        np.maximum.at(nearest, of_group[rows], cosines.max(axis=1))
+    return 1 - _rounded(nearest)
+
+
+def _kernel_figures(
+    features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int, h: float
+) -> tuple[NDArray[np.float64], float, float]:
+    """Sums of the kernel: of each group with all images, of all pairs, of the diagonal."""
+    wide = features.astype(np.float64)
+    row_sums = np.zeros(n_groups)
+    for rows, cosines in measures.cosine_blocks(wide, wide):
+        np.add.at(row_sums, of_group[rows], _kernel(cosines, h).sum(axis=1))
+    return row_sums, float(row_sums.sum()), float(len(features))
+
+
+def _expected_mmd2(total: float, diagonal: float, n: int, n_test: int) -> float:
+    """Mean MMD² over all ways to draw `n_test` of `n` images, from sums of the kernel."""
+    n_train = n - n_test
+    between_pairs = (total - diagonal) / (n * (n - 1))  # mean kernel of two different images
+    own = diagonal / n
+    within = sum((own + (m - 1) * between_pairs) / m for m in (n_train, n_test))
+    return within - 2 * between_pairs
+
+
+def _alike(
+    features: NDArray[np.float32],
+    of_group: NDArray[np.intp],
+    sizes: NDArray[np.intp],
+    candidates: NDArray[np.intp],
+    n_test: int,
+    seed: int,
+    h: float,
+    row_sums: NDArray[np.float64],
+    total: float,
+    target: float,
+) -> tuple[NDArray[np.intp], float]:
+    """Groups among `candidates`, exchanged until the sides are alike enough; their MMD²."""
+    place = np.full(len(sizes), -1)
+    place[candidates] = np.arange(len(candidates))
+    rows = np.flatnonzero(place[of_group] >= 0)
+    kernel = _group_kernel(features[rows], place[of_group[rows]], len(candidates), h)
+    rng = np.random.default_rng(seed)
+    size, with_all = sizes[candidates], row_sums[candidates]
+    inside = _drawn(rng, size, n_test)
+    n = int(sizes.sum())
+
+    def mmd2(within: NDArray | float, to_all: NDArray | float, m: NDArray | int) -> Any:
+        rest = n - m
+        trains = total - 2 * to_all + within
+        return within / m**2 + trains / rest**2 - 2 * (to_all - within) / (m * rest)
+
+    to_inside = kernel[:, inside].sum(axis=1)  # of each candidate with the test side
+    within, to_all, m = float(to_inside[inside].sum()), float(with_all[inside].sum()), n_test
+    m = int(size[inside].sum())
+    value = mmd2(within, to_all, m)
+    for _ in range(_PASSES):
+        before = value
+        for out in rng.permutation(np.flatnonzero(inside)):
+            if value <= target:
+                break
+            others = np.flatnonzero(~inside & (size == size[out]))  # the sides keep their sizes
+            if not len(others):
+                continue
+            new_within = (
+                within
+                - 2 * to_inside[out]
+                + kernel[out, out]
+                + 2 * to_inside[others]
+                + kernel[others, others]
+                - 2 * kernel[out, others]
+            )
+            new_to_all = to_all - with_all[out] + with_all[others]
+            values = mmd2(new_within, new_to_all, m)
+            best = int(values.argmin())
+            if values[best] >= value:
+                continue
+            inn = others[best]
+            inside[out], inside[inn] = False, True
+            to_inside += kernel[:, inn] - kernel[:, out]
+            within, to_all, value = (
+                float(new_within[best]),
+                float(new_to_all[best]),
+                float(values[best]),
+            )
+        if value <= target or value >= before:
+            break
+    return candidates[inside], max(float(value), 0.0)
+
+
+def _drawn(rng: np.random.Generator, size: NDArray[np.intp], n_test: int) -> NDArray[np.bool_]:
+    """Draw candidates until the test side is full, leaving out those that overfill it."""
+    inside = np.zeros(len(size), dtype=bool)
+    filled = 0
+    for i in rng.permutation(len(size)):
+        if filled + size[i] <= n_test:
+            inside[i] = True
+            filled += int(size[i])
+    if not filled:  # every group is larger than the test side
+        inside[int(size.argmin())] = True
+    return inside
+
+
+def _group_kernel(
+    features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int, h: float
+) -> NDArray[np.float64]:
+    """Sums of the kernel between groups, shape (n_groups, n_groups)."""
+    wide = features.astype(np.float64)
+    out = np.zeros((n_groups, n_groups))
+    one_each = len(wide) == n_groups
+    order = np.argsort(of_group, kind="stable")
+    wide, of_group = wide[order], of_group[order]
+    for rows, cosines in measures.cosine_blocks(wide, wide):
+        block = _kernel(cosines, h)
+        if one_each:
+            out[rows] = block
+        else:
+            begins = np.searchsorted(of_group, np.arange(n_groups))
+            np.add.at(out, of_group[rows], np.add.reduceat(block, begins, axis=1))
+    return out
+
+
+def _kernel(cosines: NDArray[np.float64], h: float) -> NDArray[np.float64]:
+    return _rounded(np.exp((_rounded(cosines) - 1) / h**2))
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(values * _STEP) / _STEP

@@ -1,0 +1,294 @@
+"""Making splits of one's own, by the rules that the published ones follow."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.config import load_settings
+from laion_fmri.splits import distance_control, measures, names, own, partition
+from laion_fmri.splits.registry import Registry, registry_in_force
+from laion_fmri.splits.split import Split, SplitVariant
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Method = Literal["random", "cluster", "distance"]
+METHODS: tuple[Method, ...] = ("random", "cluster", "distance")
+METHOD_NAMES = {
+    "random": "grouped_random",
+    "cluster": "kmeans_holdout",
+    "distance": "min_distance + mmd_swap",
+}
+"""How each method is called in the params of the split."""
+
+SPLITTER = "laion_fmri.splits.make_split"
+
+
+def make_split(
+    name: str,
+    method: Method = "random",
+    *,
+    pool: str | None = None,
+    images: Iterable[str] | None = None,
+    test_size: float = 0.2,
+    seed: int = 0,
+    embedding: str = "CLIP",
+    n_clusters: int = 5,
+    held_out_cluster: int | None = None,
+    min_distance: float | None = None,
+    target_ratio: float = 1.0,
+    groups: Mapping[str, Hashable] | None = None,
+    near_duplicates: float | None = None,
+    save: bool = True,
+    data_dir: str | PathLike[str] | None = None,
+) -> Split:
+    """Make a split, keep it, and use it by its name like the published ones.
+
+    The same arguments give the same split, on every run and in whatever order the images
+    are given. It is kept as ``{data_dir}/splits/own/{pool}/{name}.json`` in the published
+    schema. Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``).
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, hyphens and underscores; not that of a published split, nor one that
+        looks like it (``random_7``).
+    method : {"random", "cluster", "distance"}
+        ``"random"`` draws groups of images (scikit-learn's ``GroupShuffleSplit``).
+
+        ``"cluster"`` holds out one cluster of k-means on unit vectors, so that the test side
+        is a region of image space that was never trained on.
+
+        ``"distance"`` keeps every test image at a cosine distance of at least τ from every
+        image outside its group, so from every training image, while the sides stay as alike
+        in distribution as random ones. Only images that isolated are candidates; of these a
+        random draw fills the test side; then test images are exchanged for the candidates
+        that lower the MMD² between the sides most, until it is at most `target_ratio` times
+        what random sides of these sizes have on average, or no exchange lowers it. τ is
+        `min_distance`, or else the strictest of the percentiles of isolation, two apart,
+        that reaches the ratio; where none does, the one that comes nearest.
+    pool : str, optional
+        Whose images: one of `list_pools`, ``"shared"`` by default. With `images`, the pool
+        the split is filed under: a published one that has them all, or a name of your own
+        (``"own"`` by default).
+    images : iterable of str, optional
+        Image names instead of a whole pool; a name given twice counts once.
+    test_size : float
+        Share of the images in the test side. With ``"cluster"`` the sizes are those of the
+        clusters, and the one nearest to this share is held out.
+    seed : int
+        From 0 to 2³² - 1.
+    embedding : str
+        Model whose embeddings say how alike images are.
+    n_clusters : int
+        For ``"cluster"``.
+    held_out_cluster : int, optional
+        For ``"cluster"``: which one, 0 being the largest.
+    min_distance : float, optional
+        For ``"distance"``: τ.
+    target_ratio : float
+        For ``"distance"``.
+    groups : mapping of str to hashable, optional
+        Images of one value stay on one side. Those that are not named stand alone. The
+        repeats of an image need none: they have one name.
+    near_duplicates : float, optional
+        Images with at least this cosine, or linked by a chain of such pairs, stay on one
+        side.
+    save : bool
+        Keep it on disk. The same split under the same name is left as it is.
+    data_dir : path, optional
+        Instead of the configured one.
+
+    Returns
+    -------
+    Split
+        Its ``params`` hold the method, what was asked for and what was found.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When an argument cannot be used, or another split has that name already.
+    UnknownNameError
+        When there is no such method, pool, model or image.
+    NoMatchingDataError
+        When too few images are `min_distance` from all others.
+    MissingDependencyError
+        When scikit-learn is not installed.
+    StimuliNotDownloadedError, InconsistentDataError
+        When image names or embeddings are not local, or are not those of the pool.
+
+    Examples
+    --------
+    >>> split = make_split("far", "distance", pool="sub-01", seed=1)  # doctest: +SKIP
+    >>> train, test = get_split_masks(trials, "far", pool="sub-01")  # doctest: +SKIP
+    """
+    settings = load_settings(data_dir=data_dir)
+    registry = registry_in_force(settings.data_dir)
+    if method not in METHODS:
+        raise UnknownNameError("method", method, METHODS)
+    pool = pool if pool is not None else ("shared" if images is None else own.OWN)
+    own.require_new_name(name, pool, registry)
+    _require_numbers(test_size, seed, near_duplicates, min_distance, target_ratio)
+    root = settings.require_data_dir()
+    ordered = _images(images, pool, root, registry)
+    n_test = _n_test(len(ordered), test_size)
+    needs_features = method != "random" or near_duplicates is not None
+    features = _features(root, embedding, ordered) if needs_features else None
+    of_group = _groups(ordered, groups, features, near_duplicates)
+    asked: dict[str, Any] = {"method": METHOD_NAMES[method], "seed": seed, "test_size": test_size}
+    if needs_features:
+        asked["embedding"] = embedding
+    if method == "random":
+        parting = partition.at_random(of_group, n_test, seed)
+    elif method == "cluster":
+        assert features is not None
+        parting = partition.by_cluster(
+            features, of_group, n_test, seed, n_clusters, held_out_cluster
+        )
+        asked["n_clusters"] = n_clusters
+    else:
+        assert features is not None
+        parting = distance_control.by_distance(
+            features, of_group, n_test, seed, min_distance, target_ratio
+        )
+        asked["target_ratio"] = target_ratio
+    if near_duplicates is not None:
+        asked["near_duplicates"] = near_duplicates
+    if (n_groups := int(of_group.max()) + 1) < len(ordered):
+        asked["n_groups"] = n_groups
+    split = Split(
+        name=name,
+        pool=pool,
+        params={**asked, **parting.found},
+        variants=(
+            SplitVariant(
+                0,
+                train_ids=tuple(n for n, t in zip(ordered, parting.test, strict=True) if not t),
+                test_ids=tuple(n for n, t in zip(ordered, parting.test, strict=True) if t),
+            ),
+        ),
+        splitter=SPLITTER,
+    )
+    if save:
+        own.write_own_split(split, root, _words(pool, images is not None, len(ordered)))
+    return split
+
+
+def delete_split(
+    name: str, pool: str = "shared", data_dir: str | PathLike[str] | None = None
+) -> None:
+    """Delete a split that was made with `make_split`; published ones are left alone.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no split of your own of that name.
+    """
+    own.delete_own_split(name, pool, load_settings(data_dir=data_dir).require_data_dir())
+
+
+def _images(images: Iterable[str] | None, pool: str, root: Path, registry: Registry) -> list[str]:
+    """The images to part, each once, sorted."""
+    if images is None:
+        at_hand = names.find_names(root)
+        return sorted(names.require_pool(at_hand, pool, registry))
+    if isinstance(images, str | bytes):
+        raise InvalidArgumentError("images is a list of image names, not one name.")
+    given = list(images)
+    strange = [n for n in given if not isinstance(n, str)]
+    if strange:
+        raise InvalidArgumentError(f"{strange[0]!r} is no image name. Give names as str.")
+    ordered = sorted(set(given))
+    if len(ordered) < 2:
+        raise InvalidArgumentError(
+            f"{len(ordered)} image cannot be parted in two. Give at least two different names."
+        )
+    if pool in registry.pools:
+        known = names.require_pool(names.find_names(root), pool, registry)
+        for image in ordered:
+            if image not in known:
+                raise UnknownNameError(f"image of the pool {pool!r}:", image, known)
+    else:
+        own.require_name("pool", pool)
+    return ordered
+
+
+def _n_test(n: int, test_size: float) -> int:
+    n_test = round(test_size * n)
+    if not 0 < n_test < n:
+        raise InvalidArgumentError(
+            f"A test_size of {test_size:g} of {n:,} images would leave one side empty. Choose a "
+            "larger or a smaller one."
+        )
+    return n_test
+
+
+def _require_numbers(
+    test_size: object, seed: object, near: object, min_distance: object, ratio: object
+) -> None:
+    if not _between(test_size, 0, 1) or test_size in (0, 1):
+        raise InvalidArgumentError(
+            f"test_size is a share of the images between 0 and 1, not {test_size!r}."
+        )
+    if (
+        not isinstance(seed, numbers.Integral)
+        or isinstance(seed, bool)
+        or not 0 <= int(seed) < 2**32
+    ):
+        raise InvalidArgumentError(f"seed is a whole number from 0 to 2³² - 1, not {seed!r}.")
+    if near is not None and not _between(near, -1, 1):
+        raise InvalidArgumentError(f"near_duplicates is a cosine from -1 to 1, not {near!r}.")
+    if min_distance is not None and not _between(min_distance, 0, 2):
+        raise InvalidArgumentError(
+            f"min_distance is a cosine distance from 0 to 2, not {min_distance!r}."
+        )
+    if not _between(ratio, 0, math.inf):
+        raise InvalidArgumentError(f"target_ratio is a positive number, not {ratio!r}.")
+
+
+def _between(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and low <= float(value) <= high
+    )
+
+
+def _features(root: Path, model: str, ordered: list[str]) -> NDArray[np.float32]:
+    from laion_fmri.stimuli.embeddings import Embeddings
+
+    with Embeddings(root) as embeddings:
+        return measures.unit_rows(embeddings.rows(model, ordered))
+
+
+def _groups(
+    ordered: list[str],
+    groups: Mapping[str, Hashable] | None,
+    features: NDArray[np.float32] | None,
+    near_duplicates: float | None,
+) -> NDArray[np.intp]:
+    given = alike = None
+    if groups is not None:
+        if not isinstance(groups, Mapping):
+            raise InvalidArgumentError(
+                "groups maps image names to groups: {'a.jpg': 'one scene', 'b.jpg': 'one scene'}."
+            )
+        number: dict[Hashable, int] = {}
+        keys = [("in", groups[n]) if n in groups else ("alone", n) for n in ordered]
+        given = np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.intp)
+    if near_duplicates is not None:
+        assert features is not None
+        alike = measures.near_duplicates(features, near_duplicates)
+    return partition.together(len(ordered), given, alike)
+
+
+def _words(pool: str, is_a_list: bool, n: int) -> str:
+    return f"{n} images of {pool}" if is_a_list else f"{pool} ({n} images)"
