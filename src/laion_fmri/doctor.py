@@ -24,6 +24,7 @@ _CORE = ("numpy", "pandas", "nibabel", "h5py", "boto3", "urllib3", "pillow", "is
 _EXTRAS = {
     "explorer": ("panel", "panel-material-ui", "holoviews", "bokeh", "nilearn"),
     "template": ("nilearn", "scipy"),
+    "splits": ("scikit-learn",),
     "torch": ("torch",),
 }
 _LITTLE_ROOM = 20e9  # bytes: a subject's session of everything, and some air

@@ -10,15 +10,19 @@ the same clicks while nothing moves. Writes as many gigabytes to a temporary fol
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -92,6 +96,35 @@ def clicks_while(page: Page, goes_on, at_most: int) -> list[float]:
     return seconds
 
 
+class Pinger:
+    """Asks the server for next to nothing, again and again: how soon it turns to a page.
+
+    Parameters
+    ----------
+    address : str
+    """
+
+    def __init__(self, address: str) -> None:
+        self.seconds: list[float] = []
+        self._address, self._is_over = f"{address}favicon.ico", threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def __enter__(self) -> Pinger:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._is_over.wait(0.05):
+            begin = time.perf_counter()
+            with contextlib.suppress(HTTPError), urlopen(self._address) as answer:
+                answer.read()
+            self.seconds.append(time.perf_counter() - begin)
+
+
 def report(what: str, seconds: list[float], budget: float | None) -> None:
     """One line."""
     median = statistics.median(seconds)
@@ -99,18 +132,21 @@ def report(what: str, seconds: list[float], budget: float | None) -> None:
     if budget is not None:
         verdict += "met" if median <= budget else "MISSED"
     print(
-        f"{what:<36} {len(seconds):3d} clicks   median {1000 * median:5.0f} ms   "
+        f"{what:<36} {len(seconds):4d} times   median {1000 * median:5.0f} ms   "
         f"slowest {1000 * max(seconds):5.0f} ms{verdict}"
     )
 
 
-def measure(page: Page, data_dir: Path, rounds: int) -> None:
+def measure(page: Page, address: str, data_dir: Path, rounds: int) -> None:
     """Clicks while nothing moves, then while the object moves, again and again."""
     choose(page, SUBJECT, SESSION)
     expect(page.locator("pre").first).to_contain_text(SESSION, timeout=PATIENCE)
-    idle = clicks_while(page, lambda: True, at_most=12)
-    report("while nothing moves", idle[2:], None)
+    with Pinger(address) as pinger:
+        idle = clicks_while(page, lambda: True, at_most=12)
+    report("a click while nothing moves", idle[2:], None)
+    report("the server's answer", pinger.seconds, None)
     busy: list[float] = []
+    answers: list[float] = []
     moved = 0.0
     for _ in range(rounds):
         for path in (data_dir / "derivatives").rglob("*SingletrialBetas_statmap*"):
@@ -121,10 +157,13 @@ def measure(page: Page, data_dir: Path, rounds: int) -> None:
         press(page, "Download")
         state = page.locator(".state.running")
         expect(state).to_be_visible(timeout=PATIENCE)
-        busy += clicks_while(page, lambda state=state: state.count() > 0, at_most=200)
+        with Pinger(address) as pinger:
+            busy += clicks_while(page, lambda state=state: state.count() > 0, at_most=200)
+        answers += pinger.seconds
         expect(state_of(page)).to_have_text("finished", timeout=600_000)
         moved += time.perf_counter() - begin
-    report("while 1 GB moves", busy, BUDGET)
+    report("a click while the object moves", busy, BUDGET)
+    report("the server's answer", answers, None)
     print(f"{'one download, clicks and all':<36} {moved / rounds:.1f} s")
 
 
@@ -153,7 +192,7 @@ def main() -> None:
                 browser = launch(playwright)
                 page = browser.new_page(viewport={"width": 1400, "height": 900})
                 open_download(page, address)
-                measure(page, data_dir, options.rounds)
+                measure(page, address, data_dir, options.rounds)
                 browser.close()
 
 

@@ -327,9 +327,8 @@ def main() -> None:
         root = options.folder or Path(temporary)
         write_dataset(root)
         in_the_library(root)
-        print(
-            f"{'peak memory':<58} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:8.2f} GB"
-        )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"{'peak memory':<58} {peak:8.2f} GB   budget 3 GB")
         if options.browser:
             in_the_browser(root)
 

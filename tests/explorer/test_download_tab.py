@@ -596,12 +596,12 @@ def test_names_from_the_bucket_are_text():
     wrong = CheckSnapshot(CheckState.DONE, n_files=1, wrong={"damaged": [HOSTILE]}, problem=HOSTILE)
     assert "<img" not in check_html(wrong)
     assert "<img" not in check_html(replace(wrong, state=CheckState.FAILED))
-    assert "<img" not in with_links(f"{HOSTILE} http://a.b/{HOSTILE}")
+    assert "<img" not in with_links(f"{HOSTILE} http://example.org/{HOSTILE}")
 
 
 def test_only_web_addresses_become_links():
-    assert with_links("see http://a.b/c.") == (
-        'see <a href="http://a.b/c" target="_blank" rel="noopener noreferrer">http://a.b/c</a>.'
+    assert with_links("see http://example.org/c.") == (
+        'see <a href="http://example.org/c" target="_blank" rel="noopener noreferrer">http://example.org/c</a>.'
     )
     assert "<a" not in with_links("javascript:alert(1)")
     assert outside_link("javascript:alert(1)", "x") == "x"

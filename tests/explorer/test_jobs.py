@@ -283,6 +283,23 @@ def test_another_server_finds_the_interrupted_job_and_goes_on(new_queue, mirror,
     assert second.jobs()[1].state is JobState.CANCELLED
 
 
+def test_a_paused_job_outlives_the_server(new_queue, mirror, data_dir):
+    bucket = ThrottledBucket(mirror)
+    first = new_queue()
+    job = first.submit(plan_of(bucket, data_dir), "slow")
+    bucket.allow(4)
+    wait_until(lambda: job.snapshot().bytes_done == 4 * STEP)
+    first.pause(1)
+    wait_until(lambda: not first.is_busy)
+    first.close()
+    second = new_queue()
+    wait_until(lambda: second.jobs()[0].bytes_done == 4 * STEP)
+    assert second.jobs()[0].state is JobState.PAUSED
+    second.resume(1)
+    wait_until(lambda: second.jobs()[0].state is JobState.FINISHED)
+    assert_all_here(data_dir, mirror)
+
+
 def test_history_outlives_the_server(new_queue, mirror, data_dir):
     (mirror / POLICY_FILE).write_text(json.dumps({"deny": [KEYS[0]]}))
     first = new_queue()

@@ -153,7 +153,8 @@ def test_whatever_the_page_sends_is_harmless(browser):
     for part in (browser.table, browser.grid, browser.panel):
         for data in (None, 3, "x", [], {}, {"page": "x"}, {"chosen": 10**9}, {"mark": -5},
                      {"filter": "__class__", "value": "x"}, {"filter": "where", "value": 3},
-                     {"filter": "where", "value": "(" * 10**6}, {"places": [None, {}]}):  # fmt: skip
+                     {"filter": "where", "value": "(" * 10**6}, {"trial": 10**30},
+                     {"places": [None, {}]}):  # fmt: skip
             part._handle_msg(data)
     assert browser.marked == []
 

@@ -80,7 +80,7 @@ def test_compare_take_away_and_make(page: Page, serve_app, home) -> None:
 
     page.get_by_role("combobox", name="Compare with").filter(visible=True).click()
     page.locator(".MuiListItemText-primary").get_by_text("random_0", exact=True).click()
-    page.keyboard.press("Escape")
+    page.mouse.click(1200, 700)  # beside the menu, which closes
     rows = page.get_by_role("table", name="Comparison").locator("tbody tr")
     expect(rows.nth(1).locator("td").first).to_have_text("random_0", timeout=PATIENCE)
     expect(page.get_by_role("heading", name="random_0")).to_be_visible(timeout=PATIENCE)

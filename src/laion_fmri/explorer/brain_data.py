@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -193,7 +194,10 @@ def map_on_surface(
                 if hemi in own:
                     require_same_vertices(surface, own[hemi], brain_map.name)
         else:
-            own = {h: s.means(values[None])[0] for h, s in samplers(data, sub).items()}
+            of_side = samplers(data, sub)
+            with ThreadPoolExecutor(len(of_side)) as pool:  # the first time takes a second each
+                means = pool.map(lambda sampler: sampler.means(values[None])[0], of_side.values())
+                own = dict(zip(of_side, means, strict=True))
         return own if space == "fsnative" else to_fsaverage(sub, own)
 
     files = [*brain_map.files, _mask_path(sub)]

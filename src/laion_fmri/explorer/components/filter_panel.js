@@ -20,6 +20,8 @@ code { font-family: ui-monospace, monospace; font-size: 11.5px; overflow-wrap: a
 .foot { display: flex; align-items: center; gap: 10px; min-height: 26px; color: var(--muted); font-variant-numeric: tabular-nums; }
 .foot span { flex: 1; }
 button { font: inherit; font-size: 12px; color: inherit; background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 9px; cursor: pointer; }
+.go { display: flex; align-items: center; gap: 6px; font-size: 12.5px; }
+.go input { width: 76px; }
 .filters [hidden] { display: none; }`
 
 const PAUSE = 160 // ms without a key before what was typed is asked
@@ -47,16 +49,23 @@ class FilterPanel {
     this.count.setAttribute("role", "status")
     this.clear = element("button", { type: "button" }, "Clear filters")
     this.clear.addEventListener("click", () => model.send_msg({ clear: true }))
+    this.number = element("input", { type: "number", min: 0, step: 1, className: "number" })
+    this.number.addEventListener("change", () => {
+      if (this.number.value !== "") model.send_msg({ trial: Number(this.number.value) })
+    })
     const help = element("details", {}, element("summary", {}, "How to write an expression"),
       element("div", { className: "help" }, "Compare a column: ", element("code", {}, "== != < <= > >= in contains"),
         ", join with ", element("code", {}, "and or not ( )"), ", as in ",
         element("code", {}, "session in (ses-01, ses-02) and noun contains dog"), ". Columns: ", this.columns))
     this.root = element("div", { className: "filters" }, element("style", { textContent: STYLE }),
       this.caption.label, this.lists, this.where.label, this.problem, help,
-      element("div", { className: "foot" }, this.count, this.clear))
+      element("div", { className: "foot" }, this.count, this.clear,
+        element("label", { className: "go" }, "Trial", this.number)))
     this.root.setAttribute("role", "search")
     this.root.setAttribute("aria-label", "Filters of trials")
     model.on("view", () => this.show())
+    model.on("trial", () => this.showTrial())
+    this.showTrial()
     this.show()
   }
 
@@ -80,6 +89,10 @@ class FilterPanel {
     if ((this.sent ?? {})[name] === value) return
     this.sent = { ...this.sent, [name]: value }
     this.model.send_msg({ filter: name, value })
+  }
+
+  showTrial() {
+    this.number.value = this.model.trial
   }
 
   show() {

@@ -37,17 +37,24 @@ class FilterPanel(AnsweringComponent):
         Called with the name of a filter and its new value; ``"pool"`` and ``"split"`` as well.
     clear : callable
         Called when every filter is to go.
+    choose : callable
+        Called with the number of the trial that was typed.
     """
 
     view = param.Dict(default={}, doc="What is shown.")
+    trial = param.Integer(default=0, doc="The chosen trial.")
 
     _esm: ClassVar[Path] = Path(__file__).with_name("filter_panel.js")
 
     def __init__(
-        self, change: Callable[[str, str], object], clear: Callable[[], object], **params: Any
+        self,
+        change: Callable[[str, str], object],
+        clear: Callable[[], object],
+        choose: Callable[[int], object],
+        **params: Any,
     ) -> None:
         super().__init__(**params)
-        self._change, self._clear = change, clear
+        self._change, self._clear, self._choose = change, clear, choose
         self._names = {f.name for f in fields(Filters)} | {"pool", "split"}
 
     def set_view(
@@ -113,6 +120,9 @@ class FilterPanel(AnsweringComponent):
         name, value = message.get("filter"), message.get("value")
         if message.get("clear"):
             self._clear()
+        elif isinstance(trial := message.get("trial"), int):
+            self._choose(trial)
+            self.param.trigger("trial")  # what cannot be chosen does not stay in the field
         elif name in self._names and isinstance(value, str):
             self._change(name, value[:_LONGEST])
 

@@ -37,8 +37,9 @@ class ImageView(AnsweringComponent):
     """A picture, its masks in a colour for each noun and instance, and the controls of these.
 
     ``ImageView("sub-01", trial=12)`` shows a trial; set ``trial`` to see another, or have it follow
-    a browser: ``ImageView("sub-01", trial=browser.param.trial)``. Without a subject, fill it with `set_picture` or `show_message`. How the masks are drawn is changed in
-    the page alone; the parameters follow, and may be set from Python.
+    a browser: ``ImageView("sub-01", trial=browser.param.trial)``. Without a subject, fill it with
+    `set_picture` or `show_message`. How the masks are drawn is changed in the page alone; the
+    parameters follow, and may be set from Python.
 
     Parameters
     ----------

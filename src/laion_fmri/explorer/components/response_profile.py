@@ -62,11 +62,11 @@ _GAP = 0.7  # rows between categories
 class ResponseProfile(Viewer):
     """Horizontal bars, one an ROI, by category and name.
 
-    ``ResponseProfile("sub-01", trial=12)`` shows a trial; set ``trial`` to see another, or have
-    it follow a browser: ``trial=browser.param.trial``. Without a subject, fill it with `set_responses` or `show_message`. Behind each bar stands a band from
-    the 5th to the 95th percentile of the trials it is compared with, with a tick at their median;
-    over it the responses to every showing of the same image, with their mean and standard
-    deviation.
+    ``ResponseProfile("sub-01", trial=12)`` shows a trial; set ``trial`` to see another, or have it
+    follow a browser: ``trial=browser.param.trial``. Without a subject, fill it with
+    `set_responses` or `show_message`. Behind each bar stands a band from the 5th to the 95th
+    percentile of the trials it is compared with, with a tick at their median; over it the
+    responses to every showing of the same image, with their mean and standard deviation.
 
     Parameters
     ----------

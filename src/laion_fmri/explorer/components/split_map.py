@@ -20,6 +20,7 @@ COLOURS = {"unused": "#9aa3ad", "train": "#4c78c8", "test": "#e08a2e"}
 """Of the sides, drawn in this order: mid tones, seen on a light page and on a dark one."""
 
 _TOOLS = "pan,wheel_zoom,lasso_select,box_select,tap,reset"
+_HEIGHT = 400  # pixels
 _MANY = 10_000  # images from which dots are smaller
 
 
@@ -46,6 +47,7 @@ class SplitMap(Viewer):
         self.figures: list[figure] = []
         self._titles: list[pn.pane.HTML] = []
         self._views: list[dict[str, CDSView]] = []
+        self._cells: list[pn.Column] = []
         self._legend = markup()
         self._grid = pn.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 20px")
         self._layout = pn.Column(
@@ -75,16 +77,21 @@ class SplitMap(Viewer):
                 low, high = _limits(values)
                 view.update(start=low, end=high, reset_start=low, reset_end=high)
         sides = {title: self._sides(split) for title, split in splits.items()}
-        if len(sides) != len(self.figures):
-            self._make_figures(len(sides))
-        for i, (title, rows) in enumerate(sides.items()):
-            self._titles[i].object = f"<h3>{escape(title)}</h3>"
+        shown = list(sides.items())
+        n_before = min(len(self.figures), len(shown))
+        for i, (title, rows) in enumerate(shown[:n_before]):
+            self._titles[i].object = _heading(title)
             for side, view in self._views[i].items():
                 view.filter.indices = rows[side].tolist()
-        size = 3 if len(self._row) > _MANY else 5
-        for plot in self.figures:
+        if len(shown) != len(self.figures):
+            self._keep(n_before)
+            # A new map is whole before the page gets it: what changes right after is lost.
+            for title, rows in shown[n_before:]:
+                self._add(title, rows)
+            self._grid[:] = self._cells
+        for plot in self.figures[:n_before]:
             for renderer in plot.renderers:
-                renderer.glyph.size = size
+                renderer.glyph.size = self._size
         self._say(sides, image_map)
 
     def _sides(self, split: Split) -> dict[str, NDArray[np.intp]]:
@@ -93,32 +100,38 @@ class SplitMap(Viewer):
             side[[self._row[name] for name in ids if name in self._row]] = value
         return {name: np.flatnonzero(side == i) for i, name in enumerate(COLOURS)}
 
-    def _make_figures(self, n: int) -> None:
-        self.figures = [self._figure(n) for _ in range(n)]
-        self._titles = [markup() for _ in range(n)]
-        self._views = []
-        for plot in self.figures:
-            views = {side: CDSView(filter=IndexFilter(indices=[])) for side in COLOURS}
-            self._views.append(views)
-            for side, colour in COLOURS.items():
-                plot.scatter(
-                    "x", "y", source=self.source, view=views[side], color=colour,
-                    alpha=0.35 if side == "unused" else 0.7, line_color=None,
-                    nonselection_alpha=0.08, selection_alpha=0.95,
-                )  # fmt: skip
-        self._grid[:] = [
+    @property
+    def _size(self) -> int:
+        return 3 if len(self._row) > _MANY else 5
+
+    def _keep(self, n: int) -> None:
+        for kept in (self.figures, self._titles, self._views, self._cells):
+            del kept[n:]
+
+    def _add(self, title: str, rows: Mapping[str, NDArray[np.intp]]) -> None:
+        plot, heading = self._figure(), markup(_heading(title))
+        views = {side: CDSView(filter=IndexFilter(indices=rows[side].tolist())) for side in COLOURS}
+        for side, colour in COLOURS.items():
+            plot.scatter(
+                "x", "y", source=self.source, view=views[side], color=colour, size=self._size,
+                alpha=0.35 if side == "unused" else 0.7, line_color=None,
+                nonselection_alpha=0.08, selection_alpha=0.95,
+            )  # fmt: skip
+        self.figures.append(plot)
+        self._titles.append(heading)
+        self._views.append(views)
+        self._cells.append(
             pn.Column(
-                title,
+                heading,
                 pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0),
                 margin=0,
                 styles={"flex": "1 1 300px", "min-width": "min(100%, 300px)"},
             )
-            for title, plot in zip(self._titles, self.figures, strict=True)
-        ]
+        )
 
-    def _figure(self, n: int) -> figure:
+    def _figure(self) -> figure:
         plot = figure(
-            height=460 if n == 1 else 340,
+            height=_HEIGHT,
             sizing_mode="stretch_width",
             x_range=self._x,
             y_range=self._y,
@@ -161,6 +174,10 @@ class SplitMap(Viewer):
 
     def __panel__(self) -> pn.Column:
         return self._layout
+
+
+def _heading(title: str) -> str:
+    return f"<h3>{escape(title)}</h3>"
 
 
 def _limits(values: NDArray[np.float32]) -> tuple[float, float]:

@@ -32,11 +32,15 @@ void main() {
   vData = texelFetch(vertexData, texel, 0).xyz;
   vec4 fill = texelFetch(roiFill, texel, 0);
   vFill = vec4(fill.rgb * fill.a, fill.a);
-  vec4 from = texelFetch(shapeFrom, texel, 0), to = texelFetch(shapeTo, texel, 0);
-  vec3 turned = mix(texelFetch(normalsFrom, texel, 0).xyz, texelFetch(normalsTo, texel, 0).xyz, morph) * 2.0 - 1.0;
+  vec4 from = texelFetch(shapeFrom, texel, 0), to = from;
+  vec3 turned = texelFetch(normalsFrom, texel, 0).xyz;
+  if (morph > 0.0) {
+    to = texelFetch(shapeTo, texel, 0);
+    turned = mix(turned, texelFetch(normalsTo, texel, 0).xyz, morph);
+  }
   vThere = (morph < 1.0 ? from.w : 1.0) * (morph > 0.0 ? to.w : 1.0);
   vPosition = mix(from.xyz, to.xyz, morph);
-  vNormal = normalize((normMtx * vec4(turned, 0.0)).xyz);
+  vNormal = normalize((normMtx * vec4(turned * 2.0 - 1.0, 0.0)).xyz);
   bool visible = (index < leftCount ? shown.x : shown.y) > 0.5;
   gl_Position = visible ? mvpMtx * vec4(vPosition, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
 }`

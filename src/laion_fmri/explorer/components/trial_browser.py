@@ -84,7 +84,9 @@ class TrialBrowser(Viewer):
         self._sides: np.ndarray | None = None
         self._sides_problem = ""
         self._filtered = Filtered(np.array([], dtype=np.intp), {})
-        self.panel = FilterPanel(self._filter_changed, self._clear, sizing_mode="stretch_width")
+        self.panel = FilterPanel(
+            self._filter_changed, self._clear, self.choose, sizing_mode="stretch_width"
+        )
         self.table = PagedTable(
             _COLUMNS, self.choose, self._toggle, "Trials", _ROWS, sizing_mode="stretch_width",
             margin=0,
@@ -176,7 +178,7 @@ class TrialBrowser(Viewer):
     def _mark_chosen(self) -> None:
         self.table.choose(self.trial)
         self.grid.choose(self.trial)
-        self.number.value = self.trial
+        self.panel.trial = self.trial
 
     @param.depends("filters", watch=True)
     def _filters_set(self) -> None:
@@ -241,9 +243,6 @@ class TrialBrowser(Viewer):
         if self.filters.session not in ("", session):
             self.filters = self.filters.changed(session=session)
         self.trial = trial
-
-    def _number_typed(self, event: param.parameterized.Event) -> None:
-        once_whole(partial(self.choose, event.new or 0))
 
     def _step(self, step: int) -> None:
         shown = self._filtered.trials
@@ -333,10 +332,6 @@ class TrialBrowser(Viewer):
             button = pmui.Button(label=label, variant="outlined", size="small", margin=0)
             button.on_click(partial(_pressed, act))
             buttons.append(button)
-        self.number = pmui.IntInput(
-            label="Trial", value=self.trial, start=0, size="small", width=100, margin=0
-        )
-        self.number.param.watch(self._number_typed, "value")
         self.look_control = pmui.RadioButtonGroup(
             label="How trials are listed", options=[TABLE, GRID], size="small", margin=0,
             stylesheets=[_HIDDEN_LABEL],
@@ -351,7 +346,6 @@ class TrialBrowser(Viewer):
             self.panel,
             pn.FlexBox(
                 *buttons,
-                self.number,
                 self.look_control,
                 Shortcuts(keys),
                 align_items="center",
