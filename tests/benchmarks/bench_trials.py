@@ -266,20 +266,20 @@ def in_browser(page: Page, address: str, rounds: int) -> None:
     page.evaluate(IN_PAGE)
     tab = page.get_by_role("tab", name="Trials").element_handle()
     first = page.evaluate(
-        "(tab) => timed(() => tab.click(), () => query('.table tbody tr td:nth-child(2)'))", tab
+        "(tab) => timed(() => tab.click(), () => query('[role=grid][aria-label=Trials] tbody tr td:nth-child(2)'))", tab
     )
     report("first table, from the click on the tab", [first], 1000)
-    page.wait_for_function("query('.view')?.dataset.picture", timeout=120_000)
-    page.wait_for_function("!query('.filters input').disabled", timeout=120_000)
+    page.wait_for_function("query('.view[data-picture]')?.dataset.picture", timeout=120_000)
+    page.wait_for_function("!query('.filters[role=search] input').disabled", timeout=120_000)
 
     choose = """([name, value]) => timed(() => {
-      const label = [...query('.filters').querySelectorAll('label')]
+      const label = [...query('.filters[role=search]').querySelectorAll('label')]
         .find((one) => one.firstChild.textContent === name)
       const control = label.querySelector('select, input')
-      window.before = query('.filters').dataset.count
+      window.before = query('[role=grid][aria-label=Trials] tbody').textContent
       control.value = value
       control.dispatchEvent(new Event('change'))
-    }, () => query('.filters').dataset.count !== window.before)"""
+    }, () => query('[role=grid][aria-label=Trials] tbody').textContent !== window.before)"""
     runs = [page.evaluate(choose, ["Run", str(1 + turn % 11)]) for turn in range(rounds)]
     report("a filter, from the choice to its rows", runs, 200)
     page.evaluate(choose, ["Run", ""])
@@ -292,11 +292,11 @@ def in_browser(page: Page, address: str, rounds: int) -> None:
     page.evaluate(choose, ["Search captions", ""])
 
     step = """() => timed(() => {
-      window.was = query('.text .name').textContent + query('.text .facts').textContent
-      window.drawn = query('.view').dataset.picture
+      window.was = query('.text > div > .name').textContent + query('.text > div > .facts').textContent
+      window.drawn = query('.view[data-picture]').dataset.picture
       document.dispatchEvent(new KeyboardEvent('keydown', { key: 'r' }))
-    }, () => query('.text .name').textContent + query('.text .facts').textContent !== window.was
-      && query('.view').dataset.picture === query('.text .name').textContent)"""
+    }, () => query('.text > div > .name').textContent + query('.text > div > .facts').textContent !== window.was
+      && query('.view[data-picture]').dataset.picture === query('.text > div > .name').textContent)"""
     views = [page.evaluate(step) for _ in range(3 * rounds)]
     report("a random trial: picture, masks, captions", views, 300)
     report("a random trial: picture, masks, captions", views, 600, 0.95)

@@ -259,12 +259,12 @@ def file_hashes(data: ExplorerData, names: Sequence[str]) -> dict[str, str]:
     return {name: hashlib.sha256(images[name]).hexdigest() for name in names}
 
 
-def _remembered(data: ExplorerData, key: tuple, space: EmbeddingSpace, make):  # type: ignore[no-untyped-def]
+def _remembered(data: ExplorerData, key: tuple, space: EmbeddingSpace, make):
     path = layout.local_path(data.data_dir, layout.embeddings(space.model))
     return data.remember((*key, space.model), make, [path])
 
 
-def _path(data: ExplorerData, key: str):  # type: ignore[no-untyped-def]
+def _path(data: ExplorerData, key: str):
     return layout.local_path(data.data_dir, key)
 
 

@@ -105,3 +105,17 @@ def test_a_diverging_scale_has_its_ends_and_a_pale_middle():
 def test_a_label_colour_is_written_as_hexadecimal():
     with pytest.raises(InvalidArgumentError, match="#rrggbb"):
         RoiLayer("V1", "red")
+
+
+@pytest.mark.parametrize("name", COLORMAPS)
+def test_scales_are_perceptually_uniform(name):
+    """Lightness runs evenly: no step of the scale is more than a few times another."""
+    rgb = np.frombuffer(palette_bytes(name), np.uint8).reshape(256, 3) / 255
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    lightness = 116 * np.cbrt(np.maximum(luminance, 0.008856)) - 16
+    halves = [lightness] if "-" not in name else [lightness[:124], lightness[132:]]
+    for half in halves:
+        steps = np.diff(half[:: len(half) // 12])
+        assert (np.sign(steps) == np.sign(steps[len(steps) // 2])).all()
+        assert np.abs(steps).max() < 4 * np.abs(np.median(steps)) + 1

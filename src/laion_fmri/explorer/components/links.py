@@ -23,4 +23,3 @@ def with_links(text: str) -> str:
         parts += [escape(text[end : found.start()]), outside_link(found[0], found[0])]
         end = found.end()
     return "".join([*parts, escape(text[end:])])
-

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def comparison_table(measured: Measured) -> str:
         rows += (
             f"<tr><td>{escape(name)}</td><td>{len(one.train_ids):,}</td>"
             f"<td>{len(one.test_ids):,}</td><td>{np.percentile(d, 5):.3f}</td>"
-            f"<td>{np.median(d):.3f}</td><td>{_times(np.median(d), medians.mean())}</td>"
+            f"<td>{np.median(d):.3f}</td><td>{_times(float(np.median(d)), medians.mean())}</td>"
             f"<td>{one.mmd2:.5f}</td><td>{_times(one.mmd2, usual)}</td></tr>"
         )
     low = np.mean([np.percentile(one.distances(), 5) for one in measured.random])
@@ -169,13 +169,14 @@ def _half(
 
 
 def _terms_side(title: str, table: pd.DataFrame) -> str:
+    terms: Iterable[Any] = table.itertuples()
     largest = max(float(table[["share_train", "share_test"]].to_numpy().max(initial=0)), 1e-9)
     rows = "".join(
         f"<tr{'' if row.q < _CLEAR else ' class=faint'}><td>{escape(row.term)}</td>"
         f"<td>{_meter(row.share_train / largest, _TRAIN)}{_percent(row.share_train)}</td>"
         f"<td>{_meter(row.share_test / largest, _TEST)}{_percent(row.share_test)}</td>"
         f"<td>{row.n_train:,} / {row.n_test:,}</td><td>{row.z:+.1f}</td></tr>"
-        for row in table.itertuples()
+        for row in terms
     )
     if not rows:
         rows = '<tr class="faint"><td colspan="5">No term of five images or more</td></tr>'
