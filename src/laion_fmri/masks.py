@@ -35,7 +35,8 @@ def nonzero(volume: Volume) -> NDArray[np.bool_]:
 
 def inside(values: NDArray) -> NDArray[np.bool_]:
     """Where values are not zero and not NaN."""
-    return (values != 0) & ~np.isnan(values)
+    found = values != 0
+    return found & ~np.isnan(values) if values.dtype.kind == "f" else found
 
 
 def columns(brain: NDArray[np.bool_], mask: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:

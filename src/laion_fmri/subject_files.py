@@ -107,9 +107,9 @@ class SubjectFiles:
         )
         return rois.RoiIndex.from_names(names, owner=self.name)
 
-    def resolve(self, roi: RoiQuery) -> list[str]:
-        """The ROIs that a query names."""
-        index = self.roi_index()
+    def resolve(self, roi: RoiQuery, index: rois.RoiIndex | None = None) -> list[str]:
+        """The ROIs that a query names; `index` is what is local, where that is known."""
+        index = index or self.roi_index()
         if not index.categories:
             raise DataNotDownloadedError(
                 f"No ROI of {self.name} is in {self.data_dir}. "
@@ -121,7 +121,7 @@ class SubjectFiles:
         """The union of ROI masks; on `grid` where one is given."""
         index = self.roi_index()
         union: NDArray[np.bool_] | None = None
-        for name in self.resolve(roi):
+        for name in self.resolve(roi, index):
             keys = [layout.roi_volume(self.name, c, name) for c in index.categories_of(name)]
             for path in [p for key in keys if (p := self.found(key))] or [self.local(keys[0])]:
                 volume = read_volume(path)
