@@ -274,7 +274,7 @@ def in_the_browser(root: Path) -> None:
 
 def frames_a_second(page) -> float:  # type: ignore[no-untyped-def]
     """How often the browser draws while the map is dragged."""
-    page.get_by_role("button", name="Pan", exact=True).first.click()
+    page.locator('[title="Pan"]').first.click()
     box = page.locator(".bk-Canvas, .bk-CanvasPanel").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)

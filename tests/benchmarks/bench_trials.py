@@ -255,6 +255,11 @@ window.timed = (act, done) => new Promise((resolve, reject) => {
   }
   requestAnimationFrame(look)
 })
+window.name_and_facts = () =>
+  ["name", "facts"].map((part) => query(`.text > div > .${part}`).textContent).join(" ")
+window.rows = () => query("[role=grid][aria-label=Trials] tbody")
+window.panel = () => query(".filters[role=search]")
+window.view = () => query(".view[data-picture]")
 null
 """
 
@@ -265,43 +270,46 @@ def in_browser(page: Page, address: str, rounds: int) -> None:
     page.wait_for_load_state("networkidle")
     page.evaluate(IN_PAGE)
     tab = page.get_by_role("tab", name="Trials").element_handle()
-    first = page.evaluate(
-        "(tab) => timed(() => tab.click(), () => query('[role=grid][aria-label=Trials] tbody tr td:nth-child(2)'))", tab
-    )
-    report("first table, from the click on the tab", [first], 1000)
-    page.wait_for_function("query('.view[data-picture]')?.dataset.picture", timeout=120_000)
-    page.wait_for_function("!query('.filters[role=search] input').disabled", timeout=120_000)
+    click = "(tab) => timed(() => tab.click(), () => rows()?.querySelector('td:nth-child(2)'))"
+    report("first table, from the click on the tab", [page.evaluate(click, tab)], 1000)
+    page.wait_for_function("view()?.dataset.picture", timeout=120_000)
+    page.wait_for_function("!panel().querySelector('input').disabled", timeout=120_000)
 
     choose = """([name, value]) => timed(() => {
-      const label = [...query('.filters[role=search]').querySelectorAll('label')]
-        .find((one) => one.firstChild.textContent === name)
-      const control = label.querySelector('select, input')
-      window.before = query('[role=grid][aria-label=Trials] tbody').textContent
+      window.before = rows().textContent
+      const control = panel().querySelector(`#filter-${name}`)
       control.value = value
       control.dispatchEvent(new Event('change'))
-    }, () => query('[role=grid][aria-label=Trials] tbody').textContent !== window.before)"""
-    runs = [page.evaluate(choose, ["Run", str(1 + turn % 11)]) for turn in range(rounds)]
+    }, () => rows().textContent !== window.before)"""
+    runs = [page.evaluate(choose, ["run", str(2 + turn % 10)]) for turn in range(rounds)]
     report("a filter, from the choice to its rows", runs, 200)
-    page.evaluate(choose, ["Run", ""])
+    clear_filter(page, "run")
     words = ["dog", "red dog", "wooden", "green table", "person", "small"]
-    hits = [
-        page.evaluate(choose, ["Search captions", words[turn % len(words)]])
-        for turn in range(rounds)
-    ]
+    hits = [page.evaluate(choose, ["caption", words[turn % len(words)]]) for turn in range(rounds)]
     report("caption search, from the word to its rows", hits, 100)
-    page.evaluate(choose, ["Search captions", ""])
+    clear_filter(page, "caption")
 
-    step = """() => timed(() => {
-      window.was = query('.text > div > .name').textContent + query('.text > div > .facts').textContent
-      window.drawn = query('.view[data-picture]').dataset.picture
-      document.dispatchEvent(new KeyboardEvent('keydown', { key: 'r' }))
-    }, () => query('.text > div > .name').textContent + query('.text > div > .facts').textContent !== window.was
-      && query('.view[data-picture]').dataset.picture === query('.text > div > .name').textContent)"""
-    views = [page.evaluate(step) for _ in range(3 * rounds)]
+    step = """(key) => timed(() => {
+      window.before = name_and_facts()
+      document.dispatchEvent(new KeyboardEvent('keydown', { key }))
+    }, () => name_and_facts() !== window.before
+      && name_and_facts().startsWith(view().dataset.picture))"""
+    views = [page.evaluate(step, "r") for _ in range(3 * rounds)]
     report("a random trial: picture, masks, captions", views, 300)
     report("a random trial: picture, masks, captions", views, 600, 0.95)
-    following = [page.evaluate(step.replace("'r'", "'ArrowRight'")) for _ in range(2 * rounds)]
+    following = [page.evaluate(step, "ArrowRight") for _ in range(2 * rounds)]
     report("the next trial: picture, masks, captions", following, 300)
+
+
+def clear_filter(page: Page, name: str) -> None:
+    clear = """(name) => {
+      const control = panel().querySelector(`#filter-${name}`)
+      control.value = ""
+      control.dispatchEvent(new Event("change"))
+    }"""
+    page.evaluate(clear, name)
+    page.wait_for_function("Number(panel().dataset.count) > 32000")
+    page.wait_for_load_state("networkidle")
 
 
 def resident_bytes(process: subprocess.Popen) -> int:

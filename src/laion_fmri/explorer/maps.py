@@ -29,6 +29,7 @@ _REPEATS = {
     "NoiseceilingAllrep": ("all repeats", "every repeated image"),
 }
 _PREFERRED = ("Noiseceiling12rep", "NoiseceilingAllrep", "Noiseceiling4rep")
+_Z_THRESHOLD = 2.3
 _BETAS_AT_ONCE = 64  # trials held in memory while a mean over many is taken
 RESPONSE_OF_TRIAL, MEAN_RESPONSE = "Response in trial", "Mean response over"
 
@@ -55,6 +56,8 @@ class BrainMap:
         Whether values lie on both sides of a meaningful 0.
     colormap : str
         The scale it is first shown with.
+    threshold : float or None
+        What it is first cut at; None leaves that to the view.
     token : hashable
         With the name, what tells it from other maps of the same subject.
     """
@@ -67,6 +70,7 @@ class BrainMap:
     files: tuple[Path, ...] = ()
     symmetric: bool = False
     colormap: str = "inferno"
+    threshold: float | None = None
     token: Hashable = None
 
 
@@ -206,6 +210,7 @@ def _localizer_maps(sub: Subject, mask: Path) -> list[BrainMap]:
                 "from 0.",
                 DIVERGING,
                 symmetric=True,
+                threshold=_Z_THRESHOLD,
                 code=f"values = sub.get_localizer_map({call})",
             )
         )
@@ -222,6 +227,7 @@ def _of_file(
     colormap: str = "inferno",
     *,
     symmetric: bool = False,
+    threshold: float | None = None,
     code: str = "",
 ) -> BrainMap:
     key = path.relative_to(sub.data_dir).as_posix()
@@ -237,6 +243,7 @@ def _of_file(
         files=(path, mask),
         symmetric=symmetric,
         colormap=colormap,
+        threshold=threshold,
     )
 
 

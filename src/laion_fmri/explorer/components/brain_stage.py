@@ -184,6 +184,7 @@ def _fill(view: SurfaceView, picture: Picture, before: Picture | None) -> None:
         name=brain_map.name,
         units=brain_map.units,
         explanation=brain_map.explanation,
+        lower=brain_map.threshold if is_another else None,
         symmetric=brain_map.symmetric if is_another else None,
         colormap=brain_map.colormap if is_another else None,
     )

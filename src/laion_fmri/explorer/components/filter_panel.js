@@ -5,7 +5,8 @@ const STYLE = `
   --accent: var(--mui-palette-primary-main, #3f51b5); --bad: var(--mui-palette-error-main, #d32f2f);
   display: grid; gap: 8px; font-size: 13px; line-height: 1.3; color: inherit; }
 .lists { display: grid; grid-template-columns: repeat(auto-fill, minmax(98px, 1fr)); gap: 8px; }
-label { display: grid; gap: 2px; font-size: 11.5px; color: var(--muted); min-width: 0; }
+.field { display: grid; gap: 2px; min-width: 0; }
+label { font-size: 11.5px; color: var(--muted); }
 select, input { font: inherit; font-size: 12.5px; color: var(--mui-palette-text-primary, inherit); background: transparent; border: 1px solid var(--line);
   border-radius: 6px; height: 28px; padding: 0 5px; width: 100%; min-width: 0; box-sizing: border-box; text-overflow: ellipsis; }
 select.set, input.set { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
@@ -33,6 +34,12 @@ function element(tag, attributes = {}, ...children) {
   return made
 }
 
+/** A control below its title. */
+function field(id, title, control, ...more) {
+  control.id = id
+  return element("div", { className: "field" }, element("label", { htmlFor: id, textContent: title }), control, ...more)
+}
+
 class FilterPanel {
   constructor(model) {
     this.model = model
@@ -53,14 +60,16 @@ class FilterPanel {
     this.number.addEventListener("change", () => {
       if (this.number.value !== "") model.send_msg({ trial: Number(this.number.value) })
     })
+    this.goTo = field("go", "Trial", this.number)
+    this.goTo.className = "go"
     const help = element("details", {}, element("summary", {}, "How to write an expression"),
       element("div", { className: "help" }, "Compare a column: ", element("code", {}, "== != < <= > >= in contains"),
         ", join with ", element("code", {}, "and or not ( )"), ", as in ",
         element("code", {}, "session in (ses-01, ses-02) and noun contains dog"), ". Columns: ", this.columns))
     this.root = element("div", { className: "filters" }, element("style", { textContent: STYLE }),
-      this.caption.label, this.lists, this.where.label, this.problem, help,
+      this.caption.field, this.lists, this.where.field, this.problem, help,
       element("div", { className: "foot" }, this.count, this.clear,
-        element("label", { className: "go" }, "Trial", this.number)))
+        this.goTo))
     this.root.setAttribute("role", "search")
     this.root.setAttribute("aria-label", "Filters of trials")
     model.on("view", () => this.show())
@@ -72,7 +81,6 @@ class FilterPanel {
   /** A text field that asks when typing pauses. */
   typed(name, title, placeholder) {
     const input = element("input", { type: "text", placeholder, autocomplete: "off" })
-    const label = element("label", {}, title, input)
     const ask = () => {
       clearTimeout(this.waiting)
       this.send(name, input.value)
@@ -82,7 +90,7 @@ class FilterPanel {
       this.waiting = setTimeout(ask, PAUSE)
     })
     input.addEventListener("change", ask)
-    return { input, label, name }
+    return { input, field: field(`filter-${name}`, title, input), name }
   }
 
   send(name, value) {
@@ -98,18 +106,18 @@ class FilterPanel {
   show() {
     const { lists = [], caption = {}, where = {}, problem = "", columns = [], total = 0, n = 0, filtered = false } = this.model.view
     this.sent = Object.fromEntries([["caption", caption.value], ["where", where.value], ...lists.map(({ name, value }) => [name, value])])
-    for (const [field, { value = "", disabled = false }] of [[this.caption, caption], [this.where, where]]) {
+    for (const [{ input }, { value = "", disabled = false }] of [[this.caption, caption], [this.where, where]]) {
       // Whoever is typing knows better than an answer to what was typed before.
-      if (!field.input.matches(":focus")) field.input.value = value
-      field.input.disabled = disabled
-      field.input.classList.toggle("set", Boolean(value))
+      if (!input.matches(":focus")) input.value = value
+      input.disabled = disabled
+      input.classList.toggle("set", Boolean(value))
     }
     this.where.input.setAttribute("aria-invalid", String(Boolean(problem)))
     this.problem.textContent = problem
     this.problem.hidden = !problem
     this.columns.textContent = columns.join(", ")
     for (const list of lists) this.showList(list)
-    for (const [name, field] of this.fields) field.label.hidden = !lists.some((list) => list.name === name)
+    for (const [name, { field }] of this.fields) field.hidden = !lists.some((list) => list.name === name)
     this.count.textContent = filtered
       ? `${n.toLocaleString("en")} of ${total.toLocaleString("en")} trials` : `${total.toLocaleString("en")} trials`
     this.clear.disabled = !filtered
@@ -136,16 +144,15 @@ class FilterPanel {
 
   makeList(name, title, typed) {
     const control = typed ? element("input", { type: "text", autocomplete: "off" }) : element("select")
-    const label = element("label", {}, title, control)
     let listed = null
     if (typed) {
       listed = element("datalist", { id: `list-${name}` })
       control.setAttribute("list", listed.id)
-      label.append(listed)
     }
     control.addEventListener("change", () => this.send(name, control.value.trim()))
-    this.lists.append(label)
-    return { label, control, listed }
+    const whole = field(`filter-${name}`, title, control, ...(listed ? [listed] : []))
+    this.lists.append(whole)
+    return { field: whole, control, listed }
   }
 }
 

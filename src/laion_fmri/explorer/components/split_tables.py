@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -169,14 +169,16 @@ def _half(
 
 
 def _terms_side(title: str, table: pd.DataFrame) -> str:
-    terms: Iterable[Any] = table.itertuples()
     largest = max(float(table[["share_train", "share_test"]].to_numpy().max(initial=0)), 1e-9)
+    columns = ("term", "n_train", "n_test", "share_train", "share_test", "z", "q")
     rows = "".join(
-        f"<tr{'' if row.q < _CLEAR else ' class=faint'}><td>{escape(row.term)}</td>"
-        f"<td>{_meter(row.share_train / largest, _TRAIN)}{_percent(row.share_train)}</td>"
-        f"<td>{_meter(row.share_test / largest, _TEST)}{_percent(row.share_test)}</td>"
-        f"<td>{row.n_train:,} / {row.n_test:,}</td><td>{row.z:+.1f}</td></tr>"
-        for row in terms
+        f"<tr{'' if q < _CLEAR else ' class=faint'}><td>{escape(term)}</td>"
+        f"<td>{_meter(in_train / largest, _TRAIN)}{_percent(in_train)}</td>"
+        f"<td>{_meter(in_test / largest, _TEST)}{_percent(in_test)}</td>"
+        f"<td>{n_train:,} / {n_test:,}</td><td>{z:+.1f}</td></tr>"
+        for term, n_train, n_test, in_train, in_test, z, q in zip(
+            *(table[column].tolist() for column in columns), strict=True
+        )
     )
     if not rows:
         rows = '<tr class="faint"><td colspan="5">No term of five images or more</td></tr>'

@@ -133,7 +133,7 @@ class TrialBrowser(Viewer):
     def set_captions(self, captions: CaptionIndex | Absent) -> None:
         """Have captions searched; where they are `Absent`, they are not."""
         self._captions = None if isinstance(captions, Absent) else captions
-        self._update()
+        self._update(lists=bool(self.filters.caption))
 
     def _update(self, lists: bool = True) -> None:
         """The trials that pass, the counts and, unless they stay the same, the lists."""

@@ -111,7 +111,7 @@ class PagedTable(AnsweringComponent):
         page = self._rows.iloc[shown][self._names]
         chosen = self._chosen - first
         self.view = {
-            "rows": [list(map(str, row)) for row in page.itertuples(index=False)],
+            "rows": [list(map(str, row)) for row in page.to_numpy(dtype=object).tolist()],
             "page": self._page,
             "page_size": self._page_size,
             "total": len(self._order),

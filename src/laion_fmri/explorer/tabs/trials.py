@@ -247,7 +247,6 @@ class TrialsTab(Tab):
             self._show_nothing,
         )
         self._ask_responses()
-        self.neighbours.set_trial(source, trial, self.browser.shown)
 
     def _show_parts(self, trial: int, parts: TrialParts) -> None:
         source, trials = self._source, self._trials
@@ -256,7 +255,9 @@ class TrialsTab(Tab):
         row = trials.table.iloc[trial]
         self.image.set_parts(parts, row, ask=ASK_FOR_ACCESS)
         self.text.set_trial(trial, row, parts.captions)
-        ahead = self.browser.around()
+        # What is near, and what is likely to be asked next, come after what was asked for.
+        self.neighbours.set_trial(source, trial, self.browser.shown)
+        ahead = self.browser.around()[:1]
         self._ahead_work.ask(
             lambda: [source.parts(t) for t in ahead], lambda _: None, lambda _: None
         )
