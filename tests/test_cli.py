@@ -185,7 +185,9 @@ def test_ctrl_c_leaves_a_resumable_state_and_says_so(tmp_path, tiny_bucket):
     import throttled_bucket
 
     script = (
-        "import sys, threading\n"
+        "import signal, sys, threading\n"
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from throttled_bucket import ThrottledBucket\n"
         "import laion_fmri.bucket.directory as directory\n"
         "bucket = ThrottledBucket\n"
@@ -212,9 +214,13 @@ def test_ctrl_c_leaves_a_resumable_state_and_says_so(tmp_path, tiny_bucket):
         text=True,
         env=environment,
     )
-    assert process.stdout.readline() == "waiting\n"
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    with process:
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        try:
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "What was fetched is kept" in error
     assert len(error.splitlines()) == 1

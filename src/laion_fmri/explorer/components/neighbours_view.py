@@ -26,6 +26,7 @@ ALL, SHARED, OWN, SHOWN = "all images", "shared images", "this subject's", "thos
 AMONG = (ALL, SHARED, OWN, SHOWN)
 N = 12
 _NO_ROI = "choose an ROI"
+_HINT = "Choose an ROI to see the trials whose responses in it correlate most with this one's."
 _HEADING = {"fontSize": "14px", "fontWeight": 600}
 _FIELD: dict[str, Any] = {"size": "small", "margin": 0}
 
@@ -73,10 +74,11 @@ class NeighboursView(Viewer):
         self.near_message = pn.Column(sizing_mode="stretch_width", margin=0)
         self.alike_message = pn.Column(sizing_mode="stretch_width", margin=0)
         self.agreement = plain_text(muted=True)
+        self.hint = plain_text(_HINT, muted=True)
         near = _part("Nearest images", (self.model_control, self.among_control),
                      self.near_message, self.near)  # fmt: skip
         alike = _part("Most similar response patterns", (self.roi_control, self.across_control),
-                      self.alike_message, self.alike)  # fmt: skip
+                      self.hint, self.alike_message, self.alike)  # fmt: skip
         self._near_work, self._alike_work = latest(near), latest(alike)
         self._layout = pn.Column(
             pn.FlexBox(near, alike, gap="24px", sizing_mode="stretch_width", margin=0,
@@ -138,8 +140,10 @@ class NeighboursView(Viewer):
         if asked is None:
             return
         if not roi:
-            self._say_alike("Choose an ROI: the trials whose responses in it correlate most show.")
+            self._set_alike(([], []))
+            self.hint.visible = True
             return
+        self.hint.visible = False
         self._alike_work.ask(
             lambda: alike_items(asked.source, asked.trial, roi, voxels, across),
             self._set_alike,
@@ -148,12 +152,12 @@ class NeighboursView(Viewer):
 
     def _set_near(self, found: tuple[list[GalleryItem], list[str]]) -> None:
         self._near, self._names["near"] = found
-        self.near_message.clear()
+        _clear(self.near_message)
         self._show_both()
 
     def _set_alike(self, found: tuple[list[GalleryItem], list[str]]) -> None:
         self._alike, self._names["alike"] = found
-        self.alike_message.clear()
+        _clear(self.alike_message)
         self._show_both()
 
     def _say_near(self, text: str) -> None:
@@ -178,6 +182,11 @@ class NeighboursView(Viewer):
 
     def __panel__(self) -> pn.Column:
         return self._layout
+
+
+def _clear(messages: pn.Column) -> None:
+    if len(messages):
+        messages.clear()
 
 
 def near_items(
@@ -251,14 +260,13 @@ def _set_apart(
     return [replace(i, in_both=n in both) for i, n in zip(items, names, strict=True)]
 
 
-def _part(title: str, controls: Sequence[object], messages: object, gallery: object) -> pn.Column:
+def _part(title: str, controls: Sequence[object], *below: object) -> pn.Column:
     return pn.Column(
         pn.FlexBox(
             pmui.Typography(title, margin=0, sx=_HEADING), *controls,
             gap="10px", align_items="center", sizing_mode="stretch_width", margin=0,
         ),
-        messages,
-        gallery,
+        *below,
         sizing_mode="stretch_width",
         styles={"flex": "1 1 420px", "min-width": "min(100%, 420px)", "gap": "10px"},
         margin=0,

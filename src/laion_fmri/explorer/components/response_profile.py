@@ -91,6 +91,7 @@ class ResponseProfile(Viewer):
         super().__init__(**params)
         self._shown: TrialResponses | None = None
         self._laid_out: tuple[str, ...] = ()
+        self._said: list[str] = []
         self.bars = ColumnDataSource(_no_rows())
         self.dots = ColumnDataSource({"y": [], "x": [], "of": []})
         self._figure = self._make_figure()
@@ -147,7 +148,9 @@ class ResponseProfile(Viewer):
         self._say([text], severity)
 
     def _say(self, texts: list[str], severity: Severity = "info") -> None:
-        self.messages[:] = [notice(text, severity) for text in texts]
+        if texts != self._said:  # boxes are costly to make, and most trials say the same
+            self._said = texts
+            self.messages[:] = [notice(text, severity) for text in texts]
 
     @param.depends("scale", watch=True)
     def _draw(self) -> None:
