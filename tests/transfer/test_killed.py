@@ -15,7 +15,7 @@ from zygote import Download, Zygote
 
 N_KILLS = 50
 SEGMENT = 1 << 20
-BYTES_PER_SECOND = 5e6
+BYTES_PER_SECOND = 2.5e6
 PATIENCE = 30  # seconds
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")

@@ -33,7 +33,12 @@ def running(
     """A server process; `page` has left it and `log` holds what it wrote when it has ended."""
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
+            command,
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            # A shell's background jobs ignore Ctrl-C, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             yield

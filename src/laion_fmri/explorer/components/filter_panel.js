@@ -23,6 +23,7 @@ code { font-family: ui-monospace, monospace; font-size: 11.5px; overflow-wrap: a
 button { font: inherit; font-size: 12px; color: inherit; background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 9px; cursor: pointer; }
 .go { display: flex; align-items: center; gap: 6px; font-size: 12.5px; }
 .go input { width: 76px; }
+.go label { color: inherit; font-size: inherit; }
 .filters [hidden] { display: none; }`
 
 const PAUSE = 160 // ms without a key before what was typed is asked

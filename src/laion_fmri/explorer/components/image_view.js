@@ -78,15 +78,20 @@ function area(runs) {
   return pixels
 }
 
-/** Colours the pixels of a mask that are near its edge. */
+/** Colours the pixels of a mask that are near its edge, row by row. */
 function drawOutline(out, inside, { runs, word, width, height }) {
+  const below = OUTLINE * width
   for (let i = 0; i < runs.length; i += 2) inside.fill(1, runs[i], runs[i + 1])
   for (let i = 0; i < runs.length; i += 2)
-    for (let p = runs[i]; p < runs[i + 1]; p++) {
-      const x = p % width, y = (p - x) / width
-      if (x < OUTLINE || y < OUTLINE || x >= width - OUTLINE || y >= height - OUTLINE ||
-          !inside[p - OUTLINE] || !inside[p + OUTLINE] ||
-          !inside[p - OUTLINE * width] || !inside[p + OUTLINE * width]) out[p] = word
+    for (let start = runs[i]; start < runs[i + 1];) {
+      const y = Math.floor(start / width)
+      const end = Math.min(runs[i + 1], (y + 1) * width)
+      const left = Math.min(start + OUTLINE, end), right = Math.max(end - OUTLINE, left)
+      out.fill(word, start, left)
+      out.fill(word, right, end)
+      if (y < OUTLINE || y >= height - OUTLINE) out.fill(word, left, right)
+      else for (let p = left; p < right; p++) if (!inside[p - below] || !inside[p + below]) out[p] = word
+      start = end
     }
   for (let i = 0; i < runs.length; i += 2) inside.fill(0, runs[i], runs[i + 1])
 }

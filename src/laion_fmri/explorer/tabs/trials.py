@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from laion_fmri import layout
-from laion_fmri.explorer.background import once_whole
+from laion_fmri.explorer.background import is_served, once_whole
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
 from laion_fmri.explorer.components.neighbours_view import NeighboursView
@@ -28,6 +29,7 @@ from laion_fmri.explorer.trial_source import TrialSource, no_such_trial
 
 NO_SUBJECT = "No subject is here yet. The Download tab fetches one; its trials then show here."
 ASK_FOR_ACCESS = "To the form"
+_STAY = 0.3  # seconds at a trial before more is looked for than was asked for
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class TrialsTab(Tab):
         self._captions_work = self.latest(pn.Spacer())
         self._trial_work = self.latest(self.image)
         self._response_work = self.latest(self._profile_pane)
+        self._rest_work = self.latest(pn.Spacer())
         self._ahead_work = self.latest(pn.Spacer())
         buttons = pn.FlexBox(
             self.on_brain,
@@ -255,7 +258,13 @@ class TrialsTab(Tab):
         row = trials.table.iloc[trial]
         self.image.set_parts(parts, row, ask=ASK_FOR_ACCESS)
         self.text.set_trial(trial, row, parts.captions)
-        # What is near, and what is likely to be asked next, come after what was asked for.
+        self._rest_work.ask(_pause, lambda _: self._show_the_rest(trial), self._say)
+
+    def _show_the_rest(self, trial: int) -> None:
+        """What is near, and what is likely to be asked next, once the user stays at a trial."""
+        source = self._source
+        if source is None or trial != self.state.trial:
+            return
         self.neighbours.set_trial(source, trial, self.browser.shown)
         ahead = self.browser.around()[:1]
         self._ahead_work.ask(
@@ -322,6 +331,11 @@ class TrialsTab(Tab):
         self.state.param.update(
             wanted=[layout.STIMULI_IMAGES, layout.STIMULI_METADATA], tab="Download"
         )
+
+
+def _pause() -> None:
+    if is_served():
+        time.sleep(_STAY)
 
 
 def _button(label: str, act: Callable[[], None]) -> pmui.Button:
