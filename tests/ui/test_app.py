@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,18 +32,13 @@ def running(
     """A server process; `page` has left it and `log` holds what it wrote when it has ended."""
     with log.open("w") as out:
         process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            # A shell's background jobs ignore Ctrl-C, and so would what they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
         )
         try:
             yield
         finally:
             page.goto("about:blank")
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(20)
 
 

@@ -258,7 +258,10 @@ class TrialsTab(Tab):
         row = trials.table.iloc[trial]
         self.image.set_parts(parts, row, ask=ASK_FOR_ACCESS)
         self.text.set_trial(trial, row, parts.captions)
-        self._rest_work.ask(_pause, lambda _: self._show_the_rest(trial), self._say)
+        stay = _STAY if is_served() else 0
+        self._rest_work.ask(
+            lambda: time.sleep(stay), lambda _: self._show_the_rest(trial), self._say
+        )
 
     def _show_the_rest(self, trial: int) -> None:
         """What is near, and what is likely to be asked next, once the user stays at a trial."""
@@ -331,11 +334,6 @@ class TrialsTab(Tab):
         self.state.param.update(
             wanted=[layout.STIMULI_IMAGES, layout.STIMULI_METADATA], tab="Download"
         )
-
-
-def _pause() -> None:
-    if is_served():
-        time.sleep(_STAY)
 
 
 def _button(label: str, act: Callable[[], None]) -> pmui.Button:
