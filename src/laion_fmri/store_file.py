@@ -46,6 +46,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from laion_fmri import memory
 from laion_fmri._errors import DamagedFileError
 from laion_fmri.nifti import Grid
 
@@ -210,7 +211,7 @@ class BetasStore:
             When the disk gives less than there was.
         """
         trials = np.arange(self.n_volumes) if volumes is None else np.asarray(volumes, np.intp)
-        out = np.empty((len(trials), len(voxels)), dtype=np.float32)
+        out = memory.empty((len(trials), len(voxels)), np.float32)
         if out.size:
             # All of them are the common case, and looking for each takes longer than reading.
             whole = len(voxels) == len(self.header.voxels)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from laion_fmri import memory
 from laion_fmri._errors import InconsistentDataError, InvalidArgumentError
 from laion_fmri.layout import split_extension
 from laion_fmri.nifti import PART_BYTES, Grid, Stored
@@ -139,7 +140,7 @@ class Series:
             behind the last volume asked for.
         """
         wanted = range(self.n_volumes) if volumes is None else [int(v) for v in volumes]
-        out = np.empty((len(wanted), len(voxels)), dtype=np.float32)
+        out = memory.empty((len(wanted), len(voxels)), np.float32)
         row_of = {volume: row for row, volume in enumerate(wanted)}
 
         def row(volume: int) -> NDArray[np.float32] | None:
