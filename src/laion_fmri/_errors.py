@@ -226,6 +226,10 @@ class TransferError(LaionFmriError, OSError):
         self.report = report
 
 
+class CancelledError(LaionFmriError):
+    """Work that was ended on request."""
+
+
 class MissingDependencyError(LaionFmriError, ImportError):
     """An optional package is needed for what was asked."""
 

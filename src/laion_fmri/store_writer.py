@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -114,5 +115,6 @@ def _reserve(file: BinaryIO, n_bytes: int) -> None:
 
 def _clear_abandoned(path: Path) -> None:
     for partial in partial_files(path):
-        if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
-            partial.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # that build has just come to its end
+            if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                partial.unlink()

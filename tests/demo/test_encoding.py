@@ -10,6 +10,10 @@ from sklearn.linear_model import RidgeCV
 
 from laion_fmri import load_subject
 from laion_fmri.demo import home, load_truth, profiles, write_demo
+from laion_fmri.responses import image_averages
+from laion_fmri.splits import evaluate
+from laion_fmri.splits.scoring import correlation
+from laion_fmri.stimuli.embeddings import Embeddings
 
 SUBJECT = "sub-01"
 N_FOLDS = 4
@@ -84,3 +88,27 @@ def test_ridge_regression_reaches_the_known_ceiling_in_each_roi(dataset):
     assert len(ratios) >= 10
     assert np.median(list(ratios.values())) > 0.92, ratios
     assert min(ratios.values()) > 0.75, ratios
+
+
+def test_a_split_scores_what_the_known_truth_allows(dataset):
+    """Voxel by voxel, against the correlation that the noiseless response has."""
+    bucket, data_dir = dataset
+    sub, truth = load_subject(SUBJECT, data_dir), load_truth(bucket)
+    found = evaluate("random_0", sub, "all", pool=SUBJECT, n_folds=3, seed=1)
+    score = found.scores["random_0"]
+    averages = image_averages(sub, score.split.test_ids, found.in_mask)
+    with Embeddings(data_dir) as embeddings:
+        clip = embeddings.rows("CLIP", list(averages.names)).astype(np.float64)
+    reached, possible, published = [], [], []
+    for roi in truth.subjects[SUBJECT].drivers:
+        noiseless = truth.response(SUBJECT, roi, clip)
+        best = correlation(averages.means, noiseless[:, None])
+        use = truth.voxels(SUBJECT, roi)[found.in_mask] & np.isfinite(score.correlation)
+        reached.append(score.correlation[use])
+        possible.append(best[use])
+        published.append(np.sqrt(score.noise_ceiling[use] / 100))
+    reached, possible, published = map(np.concatenate, (reached, possible, published))
+    clear = possible > 0.2
+    assert clear.sum() > 50
+    assert 0.72 < reached[clear].mean() / possible[clear].mean() < 1.02
+    assert 0.8 < published[clear].mean() / possible[clear].mean() < 1.2

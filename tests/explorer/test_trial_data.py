@@ -10,14 +10,9 @@ from PIL import Image
 from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
 from laion_fmri.explorer import trial_data
-from laion_fmri.explorer.roi_responses import (
-    VoxelChoice,
-    nan_mean,
-    percentiles,
-    roi_responses,
-    z_scored,
-)
+from laion_fmri.explorer.roi_responses import VoxelChoice, percentiles, roi_responses
 from laion_fmri.explorer.trial_table import next_repeat, trial_table
+from laion_fmri.responses import nan_mean, z_scored
 from laion_fmri.subject import load_subject
 
 
@@ -183,13 +178,3 @@ def test_a_table_that_does_not_fit_the_betas_is_refused(own_sub):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(InconsistentDataError, match="trials"):
         roi_responses(own_sub, "ses-01")
-
-
-def test_nan_voxels_are_left_out_and_constant_ones_have_no_z_score():
-    betas = np.array([[1.0, np.nan, 5.0], [3.0, 2.0, 5.0], [5.0, 4.0, 5.0]])
-    z = z_scored(betas)
-    np.testing.assert_allclose(z[:, 0], np.array([-1, 0, 1]) * np.sqrt(1.5))
-    np.testing.assert_allclose(z[:, 1], [np.nan, -1, 1])
-    assert np.isnan(z[:, 2]).all()
-    np.testing.assert_allclose(nan_mean(betas, axis=1), [3, 10 / 3, 14 / 3])
-    assert np.isnan(nan_mean(np.full((2, 2), np.nan), axis=0)).all()

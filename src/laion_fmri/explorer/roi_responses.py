@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, LaionFmriError
+from laion_fmri.responses import nan_mean, z_scored
 from laion_fmri.rois import ALL
 
 if TYPE_CHECKING:
@@ -208,31 +209,6 @@ class TrialResponses:
         """Means of each showing of the image; shape (n_showings, n_rois)."""
         of_session = {one.session: one.means[scale] for one in self.compared_with}
         return np.array([of_session[session][row] for session, row in self.repeats])
-
-
-def z_scored(betas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each voxel over trials: mean 0, standard deviation 1 (of the trials that have a value).
-
-    Parameters
-    ----------
-    betas : ndarray of float64, shape (n_trials, n_voxels)
-
-    Returns
-    -------
-    ndarray of float64, shape (n_trials, n_voxels)
-        NaN stays NaN; a voxel that never varies is NaN, for it has no z-score.
-    """
-    centred = betas - nan_mean(betas, axis=0)
-    deviation = np.sqrt(nan_mean(centred**2, axis=0))
-    return np.divide(centred, deviation, out=np.full_like(centred, np.nan), where=deviation > 0)
-
-
-def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Mean of what is not NaN along an axis; NaN, without a warning, where nothing is."""
-    here = ~np.isnan(values)
-    count = here.sum(axis=axis)
-    total = np.sum(values, axis=axis, where=here)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def percentiles(means: NDArray[np.float64]) -> NDArray[np.float64]:

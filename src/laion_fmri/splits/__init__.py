@@ -35,17 +35,21 @@ if TYPE_CHECKING:
     from laion_fmri.splits.fetching import download_splits
     from laion_fmri.splits.make import delete_split, make_split
     from laion_fmri.splits.own import to_schema
+    from laion_fmri.splits.scoring import Evaluation, SplitScore, evaluate
     from laion_fmri.splits.space import EmbeddingSpace
 
 __all__ = [
     "CopiedSplits",
     "EmbeddingSpace",
+    "Evaluation",
     "Split",
+    "SplitScore",
     "SplitSizes",
     "SplitVariant",
     "copy_splits",
     "delete_split",
     "download_splits",
+    "evaluate",
     "get_split_masks",
     "get_train_test_ids",
     "list_ood_types",
@@ -62,8 +66,11 @@ __all__ = [
 # Listing splits needs nothing that speaks HTTP or computes.
 _ON_USE = {
     "EmbeddingSpace": "space",
+    "Evaluation": "scoring",
+    "SplitScore": "scoring",
     "delete_split": "make",
     "download_splits": "fetching",
+    "evaluate": "scoring",
     "make_split": "make",
     "to_schema": "own",
 }

@@ -26,12 +26,12 @@ from laion_fmri.explorer.roi_responses import (
     Scale,
     TrialResponses,
     VoxelChoice,
-    nan_mean,
     percentiles,
 )
 from laion_fmri.explorer.trial_source import no_such_trial, source_of
 from laion_fmri.layout import ROI_CATEGORIES
 from laion_fmri.masks import MASK_SOURCES
+from laion_fmri.responses import nan_mean
 
 if TYPE_CHECKING:
     from laion_fmri.subject import Subject
