@@ -1,7 +1,8 @@
 """How well an embedding predicts responses across a split: a ridge regression, scored.
 
-Needs himalaya and scikit-learn (``pip install "laion-fmri-explorer[splits]"``). Whoever has a
-graphics card calls ``himalaya.backend.set_backend("torch_cuda")`` first.
+Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``). Its leave-one-out formula
+takes one decomposition of the features where k folds take k + 1: 3.5 s where himalaya's RidgeCV
+took 13 s for 4,666 images, 1,024 features and 500 voxels on two cores.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ PENALTIES = tuple(float(alpha) for alpha in np.logspace(0, 7, 15))
 CEILINGS = {"Noiseceiling12rep": 12, "Noiseceiling4rep": 4}
 """Published noise ceilings that hold for a known number of repeats, the better one first."""
 
-_TARGETS_AT_ONCE = 1000  # voxels whose penalties are compared in memory
-_FEWEST_TEST_IMAGES = 3
+_VOXELS_AT_ONCE = 2000  # whose penalties are compared in memory
+_FEWEST_IMAGES = 3  # on a side, for a correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +169,6 @@ def evaluate(
     nc_threshold: float | None = None,
     mask_source: MaskSource = "anatomical",
     penalties: Sequence[float] = PENALTIES,
-    n_folds: int = 5,
-    seed: int = 0,
     data_dir: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -179,8 +178,8 @@ def evaluate(
     Betas are z-scored voxel by voxel over the trials of each session and averaged over the
     repeats of an image, so that each image counts once. Features are the embedding,
     standardised by the training images. The penalty of each voxel is the one that predicts
-    best in `n_folds`-fold cross-validation over training images; the test side has no part
-    in it.
+    the training images best when each of them is left out in turn; the test side has no
+    part in it.
 
     Parameters
     ----------
@@ -200,10 +199,6 @@ def evaluate(
     mask_source : {"anatomical", "rsquare"}
     penalties : sequence of float
         To choose from.
-    n_folds : int
-        At least 2.
-    seed : int
-        Of the folds; the same arguments give the same scores.
     data_dir : path, optional
         Instead of the configured one; not with a `Subject`.
     progress : callable, optional
@@ -218,7 +213,7 @@ def evaluate(
     Raises
     ------
     MissingDependencyError
-        When himalaya or scikit-learn is not installed.
+        When scikit-learn is not installed.
     InvalidArgumentError
         When an argument cannot be used.
     NoMatchingDataError
@@ -242,14 +237,15 @@ def evaluate(
     >>> found.table  # doctest: +SKIP
     >>> sub.to_nifti(found.values("tau"), "tau.nii.gz")  # doctest: +SKIP
     """
-    himalaya_ridge()
+    ridge_cv()
     warn_if_fraction(nc_threshold)
-    _require_numbers(penalties, n_folds, seed)
+    chosen_from = _penalties(penalties)
     sub = subject if isinstance(subject, Subject) else load_subject(subject, data_dir)
     chosen = _splits(splits, pool, sub)
     sessions = _sessions(sub, session)
     voxels = _Voxels.choose(sub, roi, nc_threshold, mask_source)
-    steps = _Steps(len(sessions) + len(chosen) * (n_folds + 1), progress, cancel)
+    blocks = list(_blocks(int(voxels.in_mask.sum())))
+    steps = _Steps(len(sessions) + len(chosen) * len(blocks), progress, cancel)
 
     every_image = [n for split in chosen.values() for n in (*split.train_ids, *split.test_ids)]
     features = _Features.read(sub, embedding, every_image)
@@ -261,7 +257,7 @@ def evaluate(
         mask_source,
         lambda name: steps.next(f"Reading {name}"),
     )
-    fit = _Fit(penalties, n_folds, seed, steps)
+    fit = _Fit(chosen_from, blocks, steps)
     scores = {
         name: fit.score(split, features, averages, voxels.ncsnr2) for name, split in chosen.items()
     }
@@ -269,19 +265,18 @@ def evaluate(
     return Evaluation(sub.name, embedding, tuple(sessions), voxels.of_roi, scores, voxels.in_mask)
 
 
-def himalaya_ridge() -> Any:
-    """himalaya's ridge regression.
+def ridge_cv() -> Any:
+    """scikit-learn's ridge regression that chooses its penalty.
 
     Raises
     ------
     MissingDependencyError
     """
     try:
-        from himalaya.ridge import RidgeCV
+        from sklearn.linear_model import RidgeCV
     except ImportError as error:
         raise MissingDependencyError(
-            "Scoring splits needs himalaya and scikit-learn: "
-            'pip install "laion-fmri-explorer[splits]".'
+            'Scoring splits needs scikit-learn: pip install "laion-fmri-explorer[splits]".'
         ) from error
     return RidgeCV
 
@@ -327,7 +322,9 @@ def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
     if session is None:
         wanted = here
     else:
-        wanted = list(sub.get_trial_info([session] if isinstance(session, str) else session))
+        tables = sub.get_trial_info([session] if isinstance(session, str) else session)
+        assert isinstance(tables, dict)
+        wanted = list(tables)
     if not wanted:
         raise DataNotDownloadedError(
             f"No betas of {sub.name} are in {sub.data_dir}. "
@@ -336,14 +333,16 @@ def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
     return wanted
 
 
-def _require_numbers(penalties: Sequence[float], n_folds: int, seed: int) -> None:
+def _penalties(penalties: Sequence[float]) -> NDArray[np.float64]:
     values = np.asarray(penalties, dtype=np.float64).ravel()
     if not len(values) or not np.isfinite(values).all() or (values <= 0).any():
         raise InvalidArgumentError("penalties are positive numbers; give at least one.")
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 2:
-        raise InvalidArgumentError(f"n_folds is a whole number of at least 2, not {n_folds!r}.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise InvalidArgumentError(f"seed is a whole number from 0 to 2³² - 1, not {seed!r}.")
+    return values
+
+
+def _blocks(n_voxels: int) -> Iterator[slice]:
+    for start in range(0, n_voxels, _VOXELS_AT_ONCE):
+        yield slice(start, min(start + _VOXELS_AT_ONCE, n_voxels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -420,8 +419,8 @@ class _Features:
             if not names:
                 raise NoMatchingDataError(f"None of these images has an embedding in {model}.")
             rows = embeddings.rows(model, list(names)).astype(np.float32)
-        usable = np.isfinite(rows).all(axis=1)
-        return cls(tuple(n for n, use in zip(names, usable, strict=True) if use), rows[usable])
+        usable = np.flatnonzero(np.isfinite(rows).all(axis=1))
+        return cls(tuple(names[row] for row in usable), rows[usable])
 
     def of(self, names: Sequence[str]) -> NDArray[np.float32]:
         place = {name: row for row, name in enumerate(self.names)}
@@ -456,9 +455,8 @@ class _Steps:
 class _Fit:
     """A ridge regression with its own penalty for every voxel."""
 
-    penalties: Sequence[float]
-    n_folds: int
-    seed: int
+    penalties: NDArray[np.float64]
+    blocks: Sequence[slice]
     steps: _Steps
 
     def score(
@@ -471,60 +469,34 @@ class _Fit:
         place = {name: row for row, name in enumerate(averages.names)}
         train = [name for name in split.train_ids if name in place]
         test = [name for name in split.test_ids if name in place]
-        if len(train) < self.n_folds or len(test) < _FEWEST_TEST_IMAGES:
+        if min(len(train), len(test)) < _FEWEST_IMAGES:
             raise NoMatchingDataError(
                 f"Of {split.name} (pool {split.pool}) {len(train)} training and {len(test)} test "
-                f"images were shown in these sessions and have an embedding; {self.n_folds} and "
-                f"{_FEWEST_TEST_IMAGES} are the fewest. Use more sessions, or another pool."
+                f"images were shown in these sessions and have an embedding; {_FEWEST_IMAGES} of "
+                "each are the fewest. Use more sessions, or another pool."
             )
         train_rows, test_rows = ([place[name] for name in side] for side in (train, test))
-        y_train, y_test = averages.means[train_rows], averages.means[test_rows]
-        known = np.isfinite(y_train).all(axis=0) & np.isfinite(y_test).all(axis=0)
-        found = {name: np.full(len(known), np.nan, dtype=np.float32) for name in SCORES}
-        if known.any():
-            x_train, x_test = _standardised(features.of(train), features.of(test))
-            predicted, penalty = self._predict(x_train, y_train[:, known], x_test, split.name)
-            found["correlation"][known] = correlation(y_test[:, known], predicted)
-            found["r2"][known] = explained(y_test[:, known], predicted)
-            found["penalty"][known] = penalty
-        found["noise_ceiling"] = ceiling_of_means(ncsnr2, averages.n_repeats[test_rows])
-        return SplitScore(split, len(train), len(test), **found)
-
-    def _predict(
-        self,
-        x_train: NDArray[np.float32],
-        y_train: NDArray[np.float32],
-        x_test: NDArray[np.float32],
-        name: str,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        from himalaya.backend import get_backend
-
-        model = himalaya_ridge()(
-            alphas=np.asarray(self.penalties, dtype=np.float32),
-            fit_intercept=True,
-            cv=_folds(self.n_folds, self.seed, lambda: self.steps.next(f"Fitting {name}")),
-            solver_params={
-                "n_targets_batch": _TARGETS_AT_ONCE,
-                "warn": False,  # of fewer images than features, where another solver is faster
-            },
-        )
-        model.fit(x_train, y_train)
-        to_numpy = get_backend().to_numpy
-        return to_numpy(model.predict(x_test)), to_numpy(model.best_alphas_)
-
-
-def _folds(n_folds: int, seed: int, before_each: Callable[[], None]) -> Any:
-    """scikit-learn's folds, saying when each begins, and when all are done."""
-    from sklearn.model_selection import KFold
-
-    class Folds(KFold):
-        def split(self, *arguments: Any) -> Iterator[Any]:  # type: ignore[override]
-            for fold in super().split(*arguments):
-                before_each()
-                yield fold
-            before_each()
-
-    return Folds(n_folds, shuffle=True, random_state=seed)
+        x_train, x_test = _standardised(features.of(train), features.of(test))
+        found = {
+            name: np.full(len(ncsnr2), np.nan, dtype=np.float32)
+            for name in ("correlation", "r2", "penalty")
+        }
+        for block in self.blocks:
+            self.steps.next(f"Fitting {split.name}")
+            y_train, y_test = averages.means[train_rows, block], averages.means[test_rows, block]
+            known = np.flatnonzero(np.isfinite(np.concatenate([y_train, y_test])).all(axis=0))
+            if not len(known):
+                continue
+            model = ridge_cv()(self.penalties, alpha_per_target=True)
+            # Two columns at least: of one, scikit-learn gives numbers and not arrays.
+            targets = y_train[:, known if len(known) > 1 else np.repeat(known, 2)]
+            predicted = model.fit(x_train, targets).predict(x_test)[:, : len(known)]
+            columns = block.start + known
+            found["correlation"][columns] = correlation(y_test[:, known], predicted)
+            found["r2"][columns] = explained(y_test[:, known], predicted)
+            found["penalty"][columns] = model.alpha_[: len(known)]
+        ceiling = ceiling_of_means(ncsnr2, averages.n_repeats[test_rows])
+        return SplitScore(split, len(train), len(test), noise_ceiling=ceiling, **found)
 
 
 def _standardised(
