@@ -19,9 +19,8 @@ from laion_fmri._errors import (
 )
 from laion_fmri.bucket import Bucket, BucketObject, open_bucket
 from laion_fmri.config import Settings, load_settings
-from laion_fmri.progress import shown_progress
+from laion_fmri.progress import carried_out
 from laion_fmri.selection import Selection, clean_filters, select
-from laion_fmri.transfer import engine
 from laion_fmri.transfer.digests import with_digests_compared
 from laion_fmri.transfer.events import Tell
 from laion_fmri.transfer.plan import TransferPlan, make_plan
@@ -330,8 +329,7 @@ def download_segmentations(
 
     Parameters and errors as in `download_embeddings`.
     """
-    keys = [layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA]
-    return _download_keys(keys, data_dir, n_jobs, dry_run, progress, accept_license)
+    return _download_keys(SEGMENTATION_FILES, data_dir, n_jobs, dry_run, progress, accept_license)
 
 
 def download_captions(
@@ -346,6 +344,22 @@ def download_captions(
     return _download_keys([layout.CAPTIONS], data_dir, n_jobs, dry_run, progress, accept_license)
 
 
+def plan_named(keys: Iterable[str], settings: Settings, bucket: Bucket) -> TransferPlan:
+    """What fetching these files of the stimuli would do.
+
+    Raises
+    ------
+    NoMatchingDataError
+        When the bucket has no such file.
+    """
+    listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
+    wanted = list(keys)
+    absent = [key for key in wanted if key not in listed]
+    if absent:
+        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
+    return make_plan([listed[key] for key in wanted], settings.require_data_dir(), bucket)
+
+
 def plan_stimuli(settings: Settings, bucket: Bucket) -> TransferPlan:
     """What `download_stimuli` would fetch, and from where.
 
@@ -356,7 +370,7 @@ def plan_stimuli(settings: Settings, bucket: Bucket) -> TransferPlan:
     """
     data_dir = settings.require_data_dir()
     if _serves_images(bucket):
-        return make_plan(_named(bucket, _STIMULUS_FILES), data_dir, bucket)
+        return plan_named(_STIMULUS_FILES, settings, bucket)
     service = access.stimulus_source(settings)
     return with_digests_compared(make_plan(service.objects(), data_dir, service))
 
@@ -399,6 +413,7 @@ def checked_jobs(n_jobs: object) -> int:
 
 
 _STIMULUS_FILES = (layout.STIMULI_METADATA, layout.STIMULI_IMAGES)
+SEGMENTATION_FILES = (layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA)
 
 
 def _plan_subjects(
@@ -444,14 +459,6 @@ def _dataset_level(bucket: Bucket) -> list[BucketObject]:
     return [o for o in top if o.key in layout.DATASET_FILES]
 
 
-def _named(bucket: Bucket, keys: Iterable[str]) -> list[BucketObject]:
-    listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
-    absent = [key for key in keys if key not in listed]
-    if absent:
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
-    return [listed[key] for key in keys]
-
-
 def _serves_images(bucket: Bucket) -> bool:
     """Whether the bucket is a mirror that has the images and gives them."""
     listed = {o.key for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
@@ -474,7 +481,7 @@ def _download_keys(
 ) -> TransferReport | TransferPlan:
     settings = load_settings(data_dir=data_dir)
     bucket = open_bucket(settings)
-    plan = make_plan(_named(bucket, keys), settings.require_data_dir(), bucket)
+    plan = plan_named(keys, settings, bucket)
     return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
 
 
@@ -489,14 +496,9 @@ def _carry_out(
 def _moved(
     plan: TransferPlan, n_jobs: int, progress: bool, tell: Tell | None = None
 ) -> TransferReport:
-    report, jobs = TransferReport(plan), checked_jobs(n_jobs)
-    with shown_progress(plan, progress) as show:
-        for event in engine.run(plan, n_jobs=jobs):
-            report.add(event)
-            show(event)
-            if tell is not None:
-                tell(event)
-    if not report.is_complete:
+    jobs = checked_jobs(n_jobs)
+    try:
+        return carried_out(plan, progress, tell, n_jobs=jobs)
+    except TransferError:
         discovery.refresh()  # the bucket may no longer be as it was listed
-        raise TransferError(str(report), report)
-    return report
+        raise

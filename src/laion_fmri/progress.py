@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from laion_fmri._errors import TransferError
+from laion_fmri.transfer import engine
 from laion_fmri.transfer.events import EventKind, Tell, TransferEvent
 from laion_fmri.transfer.plan import TransferPlan, count_of
+from laion_fmri.transfer.report import TransferReport
 
 _SHOWN_FILES = 3
 _LARGE = 32 << 20  # bytes of a file that gets a line of its own
@@ -31,6 +34,38 @@ def shown_progress(plan: TransferPlan, shown: bool = True) -> Iterator[Tell]:
         yield bars.tell
     finally:
         bars.close()
+
+
+def carried_out(
+    plan: TransferPlan, progress: bool = True, tell: Tell | None = None, **options: int
+) -> TransferReport:
+    """Move the files of a plan, showing how it goes.
+
+    Parameters
+    ----------
+    plan : TransferPlan
+    progress : bool
+        Show bars.
+    tell : callable, optional
+        Called with every event.
+    **options
+        Of `laion_fmri.transfer.engine.run`.
+
+    Raises
+    ------
+    TransferError
+        When a file could not be fetched; what was fetched stays.
+    """
+    report = TransferReport(plan)
+    with shown_progress(plan, progress) as show:
+        for event in engine.run(plan, **options):
+            report.add(event)
+            show(event)
+            if tell is not None:
+                tell(event)
+    if not report.is_complete:
+        raise TransferError(str(report), report)
+    return report
 
 
 @contextmanager

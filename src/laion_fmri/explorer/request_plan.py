@@ -6,13 +6,20 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from laion_fmri import discovery, layout
-from laion_fmri._errors import NoMatchingDataError, SubjectNotFoundError
+from laion_fmri._errors import SubjectNotFoundError
 from laion_fmri.bucket import Bucket
 from laion_fmri.config import Settings
-from laion_fmri.download import plan_download, plan_files, plan_raw, plan_stimuli
+from laion_fmri.download import (
+    SEGMENTATION_FILES,
+    plan_download,
+    plan_files,
+    plan_named,
+    plan_raw,
+    plan_stimuli,
+)
 from laion_fmri.explorer.request import Call, Offer, SubjectOffer
 from laion_fmri.splits import download_splits
-from laion_fmri.transfer.plan import TransferPlan, make_plan
+from laion_fmri.transfer.plan import TransferPlan
 
 
 def read_offer(bucket: Bucket) -> Offer:
@@ -61,17 +68,12 @@ def _plan_of(call: Call, settings: Settings, bucket: Bucket) -> TransferPlan:
             return plan_stimuli(settings, bucket)
         case "download_splits":
             return download_splits(dry_run=True, data_dir=settings.data_dir)  # type: ignore[return-value]
-    listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
-    keys = _stimulus_keys(call)
-    absent = [key for key in keys if key not in listed]
-    if absent:
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
-    return make_plan([listed[key] for key in keys], settings.require_data_dir(), bucket)
+    return plan_named(_stimulus_keys(call), settings, bucket)
 
 
 def _stimulus_keys(call: Call) -> list[str]:
     if call.verb == "download_segmentations":
-        return [layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA]
+        return list(SEGMENTATION_FILES)
     if call.verb == "download_captions":
         return [layout.CAPTIONS]
     models = call.arguments.get("models", layout.EMBEDDING_MODELS)

@@ -13,10 +13,9 @@ from laion_fmri.bucket import BucketObject, ByteStream, Folder
 from laion_fmri.checksums import Checksum
 from laion_fmri.config import load_settings
 from laion_fmri.http_ranges import HttpPool
-from laion_fmri.progress import shown_progress
+from laion_fmri.progress import carried_out
 from laion_fmri.splits.published import PUBLISHED_AT
 from laion_fmri.splits.registry import FileFigures, published_registry, registry_in_force
-from laion_fmri.transfer import engine
 from laion_fmri.transfer.digests import with_digests_compared
 from laion_fmri.transfer.plan import TransferPlan, make_plan
 from laion_fmri.transfer.report import TransferReport
@@ -109,7 +108,7 @@ def download_splits(
         registry.require_pool(pool)
     objects = [o for pool in wanted for o in source.objects(f"{layout.SPLITS_TREE}/{pool}/")]
     plan = with_digests_compared(make_plan(objects, root, source))
-    return plan if dry_run else _moved(plan, progress, engine.ATTEMPTS)
+    return plan if dry_run else carried_out(plan, progress)
 
 
 def fetch_split(pool: str, name: str, data_dir: Path) -> bool:
@@ -122,18 +121,7 @@ def fetch_split(pool: str, name: str, data_dir: Path) -> bool:
     source = SplitFiles()
     found = source.head(f"{layout.SPLITS_TREE}/{pool}/{name}.json")
     try:
-        _moved(make_plan([found], data_dir, source), progress=False, attempts=1)
+        carried_out(make_plan([found], data_dir, source), progress=False, attempts=1)
     except TransferError:
         return False
     return True
-
-
-def _moved(plan: TransferPlan, progress: bool, attempts: int) -> TransferReport:
-    report = TransferReport(plan)
-    with shown_progress(plan, progress) as show:
-        for event in engine.run(plan, attempts=attempts):
-            report.add(event)
-            show(event)
-    if not report.is_complete:
-        raise TransferError(str(report), report)
-    return report
