@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from laion_fmri._errors import ConfigError, DataDirNotSetError
+from laion_fmri.whole_file import whole_file
 
 DEFAULT_BUCKET = "s3://laion-fmri"
 DEFAULT_ACCESS_URL = "https://laion-fmri.hebartlab.com"
@@ -188,15 +188,8 @@ def write_config(**changes: str | os.PathLike[str] | None) -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     """Put `text` at `path` whole or not at all; folders are made as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def dataset_initialize(data_dir: str | os.PathLike[str]) -> Path:

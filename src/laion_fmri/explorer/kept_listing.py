@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +18,7 @@ from laion_fmri._errors import BucketUnreachableError
 from laion_fmri.bucket import BucketObject, ByteStream, Folder
 from laion_fmri.checksums import Checksum
 from laion_fmri.config import Settings
+from laion_fmri.whole_file import whole_file
 
 Extent = Literal["overview", "whole"]
 """Derivatives and stimuli, or everything."""
@@ -110,7 +109,9 @@ def keep_listing(
     )
     path = _path(data_dir, settings, extent)
     try:
-        _write(path, gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=5))
+        packed = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=5)
+        with whole_file(path) as file:
+            file.write(packed)
     except OSError:
         return  # a convenience, and nothing that a page must hear of
 
@@ -167,18 +168,6 @@ def without_secrets(address: str) -> str:
     except ValueError:
         return ""
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def now() -> datetime:

@@ -10,7 +10,6 @@ import atexit
 import hashlib
 import importlib.util
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from laion_fmri._errors import MissingDependencyError
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.split_space import ImageMap, image_space
 from laion_fmri.explorer.tsne_process import N_ITERATIONS
+from laion_fmri.whole_file import whole_file
 
 log = logging.getLogger("laion_fmri.explorer")
 
@@ -150,11 +150,8 @@ class LayoutJob:
     def _keep(self) -> None:
         assert self._xy is not None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".npy")
-            with os.fdopen(handle, "wb") as file:
+            with whole_file(self._path) as file:
                 np.save(file, self._xy)
-            Path(temporary).replace(self._path)
         except OSError:  # a data directory that cannot be written: kept as long as the server
             log.info("%s cannot be written; the layout is not kept", self._path)
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from laion_fmri._errors import (
 from laion_fmri.config import load_settings
 from laion_fmri.splits.registry import FileFigures, registry_in_force, splits_dir
 from laion_fmri.splits.split import Split, SplitVariant
+from laion_fmri.whole_file import whole_file
 
 PUBLISHED_AT = (
     "https://raw.githubusercontent.com/ViCCo-Group/LAION-fMRI/"
@@ -167,7 +167,8 @@ def copy_splits(
         if problem:
             raise DamagedFileError(source / key, problem, "Take the published files as they are.")
     for key in to_copy:
-        _copy_atomically(source / key, splits_dir(root) / key)
+        with whole_file(splits_dir(root) / key) as writing, (source / key).open("rb") as reading:
+            shutil.copyfileobj(reading, writing)
     missing = tuple(key for key in files if key not in found)
     return CopiedSplits(tuple(to_copy), tuple(here), missing)
 
@@ -177,15 +178,3 @@ def _is_whole(path: Path, figures: FileFigures) -> bool:
         return not problem_with(path.read_bytes(), figures)
     except OSError:
         return False
-
-
-def _copy_atomically(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as writing, source.open("rb") as reading:
-            shutil.copyfileobj(reading, writing)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
