@@ -26,6 +26,7 @@ from laion_fmri.explorer.maps import BrainMap
 from laion_fmri.explorer.place import Place
 from laion_fmri.explorer.preference import MIN_REPEATS
 from laion_fmri.explorer.roi_facts import RoiFacts, roi_facts
+from laion_fmri.transfer.plan import count_of
 
 _PROFILE_AT_ONCE = 24  # maps; a subject with many sessions has more, read when asked for
 _CLICKED = "the place clicked"
@@ -243,8 +244,8 @@ class BrainInspector(Viewer):
         note = f'<p class="muted">{escape(found.note)}</p>' if found.note else ""
         self.summary.object = (
             f"<h3>{escape(label)}</h3>"
-            f'<p class="muted">{_count(n.n_voxels, "voxel")}, {_count(len(n), "image")} with at '
-            f"least {self.min_repeats.value} repeats in {_count(n.n_sessions, 'session')}; "
+            f'<p class="muted">{count_of(n.n_voxels, "voxel")}, {count_of(len(n), "image")} with '
+            f"at least {self.min_repeats.value} repeats in {count_of(n.n_sessions, 'session')}; "
             f"z-scored within session, mean over repeats.</p>{said}{note}"
         )
         self.highest.show_items(found.highest)
@@ -306,10 +307,6 @@ class BrainInspector(Viewer):
 
     def __panel__(self) -> pn.Column:
         return self._layout
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _button(label: str, icon: str) -> pmui.Button:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from laion_fmri.explorer.catalog import Catalog, Presence
 from laion_fmri.explorer.components.markup import escape
 from laion_fmri.explorer.components.presence import legend, matrix
+from laion_fmri.transfer.plan import count_of
 
 STYLE = """
 .blocks { columns: 250px; column-gap: 36px; margin-bottom: 4px; }
@@ -38,7 +39,7 @@ def roi_matrix_html(catalog: Catalog) -> str:
             cells,
             [name.removeprefix("sub-") for name in subjects],
         )
-        count = f"{len(rois)} ROI{'' if len(rois) == 1 else 's'}" if rois else "none"
+        count = count_of(len(rois), "ROI") if rois else "none"
         blocks.append(
             f'<div class="block"><h3>{escape(category)}<span>{count}</span></h3>'
             f"{table if rois else ''}</div>"
