@@ -37,6 +37,7 @@ bench: $(VENV)/.test ## run the benchmarks, each against its baseline
 	done
 
 docs: $(VENV)/.docs ## build the documentation into docs/_build/html
+	@rm -rf docs/reference/generated
 	$(BIN)/sphinx-build --fail-on-warning --keep-going docs docs/_build/html $(ARGS)
 
 pictures: $(VENV)/.test ## take the pictures of the app that README and docs show
@@ -54,8 +55,8 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.explorer: EXTRAS := explorer
-$(VENV)/.test: EXTRAS := explorer,test
-$(VENV)/.docs: EXTRAS := explorer,docs
+$(VENV)/.test: EXTRAS := explorer,docs,test
+$(VENV)/.docs: EXTRAS := explorer,splits,docs
 $(VENV)/.explorer $(VENV)/.test $(VENV)/.docs: $(VENV)/.made pyproject.toml
 	@echo "Installing the package with its extras $(EXTRAS): a minute or two the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"

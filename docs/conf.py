@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -43,11 +43,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = "laion-fmri-explorer"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 
+# What links from notebooks/ into docs/ is one folder nearer here.
 for notebook in (here.parent / "notebooks").glob("*.ipynb"):
-    shutil.copy(notebook, here / "tutorials" / notebook.name)
+    text = notebook.read_text(encoding="utf-8").replace("../docs/", "../")
+    (here / "tutorials" / notebook.name).write_text(text, encoding="utf-8")
 
-# Notebooks start afresh at every build, and leave the settings and caches of whoever builds alone.
+# Notebooks leave the settings and caches of whoever builds alone; the demo is written once.
 own_folders = tempfile.TemporaryDirectory(prefix="laion-fmri-docs-")
 os.environ["XDG_CONFIG_HOME"] = f"{own_folders.name}/config"
-os.environ["XDG_CACHE_HOME"] = f"{own_folders.name}/cache"
+os.environ["XDG_CACHE_HOME"] = str(here / "_build" / "cache")

@@ -16,10 +16,17 @@ def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
     return nbformat.read(request.param, as_version=4)
 
 
+@pytest.fixture(scope="module")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo is written, once for all notebooks."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_folders(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No setting or cache of whoever runs the tests is seen or touched."""
-    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_folder))
+    for name in ("XDG_CONFIG_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.delenv("LAION_FMRI_DATA_DIR", raising=False)
     monkeypatch.delenv("LAION_FMRI_BUCKET", raising=False)
@@ -48,4 +55,12 @@ def test_is_kept_without_outputs(notebook: nbformat.NotebookNode) -> None:
 
 
 def test_the_notebooks_are_found() -> None:
-    assert "quickstart" in {path.stem for path in NOTEBOOKS}
+    assert {path.stem for path in NOTEBOOKS} == {
+        "quickstart",
+        "discovering_and_downloading",
+        "betas_and_rois",
+        "trials",
+        "brain_maps",
+        "splits_and_encoding",
+        "exploring_inline",
+    }

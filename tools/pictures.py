@@ -1,33 +1,38 @@
-"""Take the pictures of the app that README and docs show: one of each tab, on the demo.
+"""Take the pictures of the app that README and docs show: of each tab, on the demo.
 
 Usage: python tools/pictures.py FOLDER
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from download_page import choose, press
 from headless import launch
 
-CHOICES = '?rois=["face","place","V1v","V1d"]&trial=12'
+CHOICES = '?rois=["face","body","motion","LO1","LO2"]&trial=12&pool=sub-01'
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 SIZE = {"width": 1400, "height": 900}
 BELOW_TABS = {"x": 0, "y": 130, "width": 1400, "height": 770}
+CLICKED = (0.72, 0.62)  # of the canvas, from its top left corner
+NOWHERE = (700, 30)
 LONGEST_DRAWING = 60.0
 UNCHANGED_FOR = 3.0
 
 
 def main(folder: Path) -> None:
-    """Save ``discover.png`` … ``splits.png`` in `folder`."""
+    """Save ``discover.png`` … ``splits.png``, and ``scores.png``, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with served_demo() as address, opened_page() as page:
         page.goto(address + CHOICES)
@@ -38,19 +43,55 @@ def main(folder: Path) -> None:
                 tab.click()
                 shown = still_content(page, name, unlike=shown)
             if name == "Download":
-                for choice in ("ses-01", "averages"):
-                    page.get_by_role("button", name=choice, exact=True).click()
+                press(page, "No subjects")
+                choose(page, "sub-05", "ses-01", "averages")
                 shown = still_content(page, name, unlike=shown)
-            path = folder / f"{name.lower()}.png"
-            page.screenshot(path=path)
-            print(path)
+            if name == "Brain":
+                click_cortex(page)
+                shown = still_content(page, name, unlike=shown)
+            save(page, folder / f"{name.lower()}.png")
+        show_scores(page)
+        still_content(page, "Score", unlike=shown)
+        save(page, folder / "scores.png")
+
+
+def save(page: Page, path: Path) -> None:
+    """Take a picture of what the window shows."""
+    page.mouse.move(*NOWHERE)  # nothing is drawn as if it were about to be pressed
+    page.screenshot(path=path)
+    print(path)
+
+
+def click_cortex(page: Page) -> None:
+    """Ask what is at a place of the visual cortex, seen from the left."""
+    canvas = page.locator('[data-state="ready"] canvas').first
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y = CLICKED
+    canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+
+def show_scores(page: Page) -> None:
+    """Score the split in the Splits tab, and move to the scores."""
+    button = page.get_by_role("button", name="Score", exact=True)
+    expect(button).to_be_enabled(timeout=1000 * LONGEST_DRAWING)
+    button.click()
+    expect(page.get_by_role("table", name="Scores")).to_be_visible(timeout=1000 * LONGEST_DRAWING)
+    heading = page.get_by_role("heading", name="Score", exact=True)
+    heading.evaluate(
+        "element => { element.style.scrollMarginTop = '90px'; element.scrollIntoView() }"
+    )
 
 
 @contextmanager
 def served_demo() -> Iterator[str]:
     """The address of the explorer, served on the demo dataset by the installed command."""
     command = [sys.executable, "-m", "laion_fmri", "explore", "--demo", "--no-browser"]
-    server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    # The page shows where the demo is: not in the home of whoever takes the pictures.
+    environment = {**os.environ, "XDG_CACHE_HOME": tempfile.gettempdir()}
+    server = subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert server.stdout is not None
     try:
         for line in server.stdout:

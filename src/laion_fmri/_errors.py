@@ -212,6 +212,10 @@ class AccessNotFoundError(AccessServiceError):
     """No data use agreement has been accepted here, or its request id is not known."""
 
 
+class NotAllowedError(LaionFmriError, PermissionError):
+    """Something that the person at a page of a shared server may not do or see."""
+
+
 class TransferError(LaionFmriError, OSError):
     """One or more files could not be fetched; the message lists them.
 

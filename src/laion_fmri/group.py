@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from laion_fmri import layout, trials
 from laion_fmri._errors import InvalidArgumentError, SubjectNotFoundError
 from laion_fmri.config import load_settings
+from laion_fmri.html import shortened, table
 from laion_fmri.masks import MaskSource
 from laion_fmri.subject import Subject, load_subject, local_subjects
 from laion_fmri.subject_files import RoiQuery
@@ -88,6 +89,13 @@ class Group:
 
     def __repr__(self) -> str:
         return f"<Group of {len(self)}: {', '.join(self._subjects)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (sub.name, shortened(sub.get_sessions()), len(sub.get_available_rois()))
+            for sub in self._subjects.values()
+        ]
+        return table(f"Group of {len(self)}", rows, ("Subject", "Sessions", "ROIs"))
 
     def __len__(self) -> int:
         return len(self._subjects)

@@ -18,6 +18,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.betas import brain_mask, read_betas, read_noise_ceiling, warn_if_fraction
 from laion_fmri.config import load_settings
+from laion_fmri.html import shortened, table
 from laion_fmri.masks import MaskSource, columns, nonzero
 from laion_fmri.nifti import Grid
 from laion_fmri.stimuli.by_trial import (
@@ -111,6 +112,18 @@ class Subject:
     def __repr__(self) -> str:
         sessions = self.get_sessions()
         return f"<Subject {self.name}: {len(sessions)} sessions in {self.data_dir}>"
+
+    def _repr_html_(self) -> str:
+        rois = self._files.roi_index().categories
+        return table(
+            self.name,
+            [
+                ("Sessions", shortened(self.get_sessions())),
+                *((f"ROIs: {category}", shortened(names)) for category, names in rois.items()),
+                ("Stimuli", shortened(self._stimuli.local_parts, 9)),
+            ],
+            note=f"In {self.data_dir}",
+        )
 
     # --- sessions and trials -----------------------------------------------------------
 

@@ -46,7 +46,9 @@ from pathlib import Path
 from laion_fmri.config import Settings
 from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.server import warm_up
 data = ExplorerData(Settings(data_dir=Path(sys.argv[1])))
+warm_up(data)  # as `laion-fmri explore` does while the browser opens
 port = int(sys.argv[2])
 print("ready", flush=True)
 pn.serve({"/": lambda: create_app(data)}, port=port, address="127.0.0.1", show=False,

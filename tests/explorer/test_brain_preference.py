@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from math import comb
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from laion_fmri import layout, load_subject
 from laion_fmri._errors import DataNotDownloadedError, InvalidArgumentError
+from laion_fmri.config import load_settings
 from laion_fmri.demo import load_truth
-from laion_fmri.explorer import preference
+from laion_fmri.explorer import driving_images, preference
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.driving_images import drivers
 
@@ -137,11 +140,6 @@ def test_the_gallery_has_pictures_captions_and_every_trial_of_them(data, sub):
 
 
 def test_without_images_captions_stand_for_them(tiny_home, tmp_path):
-    import shutil
-
-    from laion_fmri import layout
-    from laion_fmri.config import load_settings
-
     copy = tmp_path / "data"
     shutil.copytree(tiny_home.data_dir, copy)
     (copy / layout.STIMULI_IMAGES).unlink()
@@ -156,8 +154,6 @@ def test_without_images_captions_stand_for_them(tiny_home, tmp_path):
 def test_no_voxel_and_no_session_are_said(sub, tiny_home, tmp_path):
     with pytest.raises(InvalidArgumentError, match="No voxel"):
         preference.read_responses(sub, np.zeros(sub.get_n_voxels(), bool))
-    import shutil
-
     from laion_fmri import layout
     from laion_fmri.subject import load_subject
 
@@ -168,3 +164,16 @@ def test_no_voxel_and_no_session_are_said(sub, tiny_home, tmp_path):
     bare = load_subject("sub-01", copy)
     with pytest.raises(DataNotDownloadedError, match="ses='ses-01'"):
         preference.read_responses(bare, np.ones(sub.get_n_voxels(), bool))
+
+
+def test_large_sessions_without_a_store_are_told_of(tiny_home, tmp_path, monkeypatch):
+    """The advice names what a store costs, and is gone when the stores are there."""
+    shutil.copytree(tiny_home.data_dir / "derivatives", tmp_path / "derivatives")
+    sub = load_subject("sub-01", tmp_path)
+    assert driving_images.store_advice(sub) == ""  # sessions this small are read at once
+    monkeypatch.setattr(driving_images, "_WORTH_A_STORE", 1)
+    advice = driving_images.store_advice(sub)
+    assert advice.startswith(f"{len(sub.get_sessions())} sessions without a store")
+    assert "laion-fmri store build --subject sub-01" in advice
+    sub.build_store()
+    assert driving_images.store_advice(sub) == ""

@@ -14,7 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 from laion_fmri import layout
 from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.splits import get_split_masks, load_split
+from laion_fmri.splits import evaluate, get_split_masks, load_split
+from laion_fmri.subject import load_subject
 
 pytestmark = pytest.mark.browser
 PATIENCE = 120_000  # ms; a busy machine
@@ -23,7 +24,7 @@ PATIENCE = 120_000  # ms; a busy machine
 @pytest.fixture
 def home(tiny_home, tmp_path):
     """A data directory in which splits may be made."""
-    for tree in (layout.STIMULI_TREE, layout.SPLITS_TREE, layout.BETAS_TREE):
+    for tree in (*layout.DERIVATIVE_TREES, layout.STIMULI_TREE, layout.SPLITS_TREE):
         shutil.copytree(tiny_home.data_dir / tree, tmp_path / tree)
     return replace(tiny_home.settings, data_dir=tmp_path)
 
@@ -104,6 +105,17 @@ def test_compare_take_away_and_make(page: Page, serve_app, home) -> None:
     made = load_split("far", "sub-01", data_dir=home.data_dir)
     sizes = re.compile(rf"^Train {made.n_train}, Test {made.n_test}$")
     expect(page.get_by_role("img", name=sizes)).to_be_visible(timeout=PATIENCE)
+
+    page.get_by_role("button", name="Score", exact=True).click()
+    scores = page.get_by_role("table", name="Scores").locator("tbody tr")
+    expect(scores.first.locator("td").first).to_have_text("far", timeout=PATIENCE)
+    roi = scores.first.locator("td").nth(1).inner_text()
+    table = evaluate(made, load_subject("sub-01", home.data_dir), roi).table
+    expect(scores.first.locator("td").nth(4)).to_have_text(f"{table['correlation'][0]:.3f}")
+    page.get_by_role("button", name="Show on the brain").click()
+    expect(page.get_by_role("combobox", name="Map", exact=True)).to_contain_text(
+        "Correlation, CLIP, far", timeout=PATIENCE
+    )
 
 
 def test_a_region_of_the_map_shows_its_images(page: Page, serve_app, tiny_home) -> None:

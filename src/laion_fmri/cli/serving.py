@@ -1,4 +1,4 @@
-"""Commands that write the demo dataset and serve the explorer."""
+"""Commands that write the demo dataset, serve the explorer and keep its users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_PORT = 5006
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """``demo`` and ``explore``."""
+    """``demo``, ``explore`` and ``user``."""
     demo = commands.add_parser("demo", help="write a synthetic dataset in the published layout")
     demo.add_argument("dir", type=Path, metavar="DIR")
     demo.add_argument("--profile", choices=("tiny", "demo", "full"), default="demo")
@@ -24,7 +24,57 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     explore.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     explore.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    _add_sharing(explore.add_argument_group("serving it to others"))
     explore.set_defaults(command=_explore)
+
+    user = commands.add_parser("user", help="write who may log in to a shared explorer")
+    user.add_argument("name", metavar="USER")
+    user.add_argument(
+        "--file", type=Path, required=True, metavar="FILE", help="the users of --password-file"
+    )
+    user.set_defaults(command=_user)
+
+
+def _add_sharing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--address", default="127.0.0.1", help="what is listened on (127.0.0.1)")
+    group.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="how browsers reach it, as https://lab.example.org; may be given again",
+    )
+    group.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="who may log in, as `laion-fmri user` writes it; or the variable LAION_FMRI_USERS",
+    )
+    group.add_argument(
+        "--oauth",
+        default="",
+        metavar="PROVIDER",
+        help="log in by Panel's OAuth; key and secret in PANEL_OAUTH_KEY and PANEL_OAUTH_SECRET",
+    )
+    group.add_argument(
+        "--allow-user",
+        action="append",
+        default=[],
+        metavar="USER",
+        help="who may come in by OAuth; may be given again",
+    )
+    group.add_argument(
+        "--owner", default="", metavar="USER", help="who may download, delete and change settings"
+    )
+    group.add_argument("--prefix", default="", help="of every address, behind a proxy: /explorer")
+    group.add_argument(
+        "--share-images",
+        action="store_true",
+        help="state that all users are covered by the data use agreement: they see the images",
+    )
+    group.add_argument(
+        "--insecure", action="store_true", help="serve it to others without a login; pages say so"
+    )
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -46,9 +96,32 @@ def _demo(options: argparse.Namespace) -> None:
 def _explore(options: argparse.Namespace) -> None:
     try:
         from laion_fmri.explorer.server import explore
+        from laion_fmri.explorer.serving_options import ServingOptions
     except ImportError as error:
         raise MissingDependencyError(
             f"The explorer needs the package {error.name}. Install the extra: "
             'pip install "laion-fmri-explorer[explorer]".'
         ) from error
-    explore(demo=options.demo, port=options.port, open_browser=not options.no_browser)
+    explore(
+        demo=options.demo,
+        open_browser=not options.no_browser,
+        options=ServingOptions(
+            address=options.address,
+            port=options.port,
+            origins=tuple(options.allow_origin),
+            password_file=options.password_file,
+            oauth=options.oauth,
+            users=tuple(options.allow_user),
+            owner=options.owner,
+            is_insecure=options.insecure,
+            shares_images=options.share_images,
+            prefix=options.prefix.rstrip("/"),
+        ),
+    )
+
+
+def _user(options: argparse.Namespace) -> None:
+    from laion_fmri.explorer.accounts import add_user, ask_for_password
+
+    add_user(options.file, options.name, ask_for_password(options.name))
+    print(f"{options.name} can log in with {options.file}. Nobody else may read that file.")

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from laion_fmri.explorer.components.roi_picker import RoiPicker
     from laion_fmri.explorer.components.split_inspector import SplitInspector
     from laion_fmri.explorer.components.trial_browser import TrialBrowser
+    from laion_fmri.explorer.download_manager import DownloadManager
+    from laion_fmri.explorer.shell import Explorer
 
 _HOMES = {
     "BrainView": "components.brain_view",
+    "DownloadManager": "download_manager",
+    "Explorer": "shell",
     "ImageView": "components.image_view",
     "ResponseProfile": "components.response_profile",
     "RoiPicker": "components.roi_picker",
@@ -30,6 +34,8 @@ _HOMES = {
 }
 __all__ = [
     "BrainView",
+    "DownloadManager",
+    "Explorer",
     "ImageView",
     "ResponseProfile",
     "RoiPicker",
@@ -41,4 +47,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # What is put together of parts (`pn.Row(browser, view)`) is drawn by Panel alone.
+    import_module(f"{__name__}.notebook").prepare()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import TypeVar
 
@@ -13,13 +13,14 @@ import panel as pn
 from panel.viewable import Viewable
 
 from laion_fmri._errors import LaionFmriError
+from laion_fmri.explorer.fair_threads import FairThreads
 
 T = TypeVar("T")
 log = logging.getLogger("laion_fmri.explorer")
 
 _HEAD_START = 0.3  # seconds: what is ready by then goes out with the page itself
 _PATIENCE = 0.25  # seconds: shorter waits are calmer without a flicker
-_THREADS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="explorer")
+_THREADS = FairThreads(8, most_of_one=3)
 
 
 class Latest:
@@ -43,15 +44,39 @@ class Latest:
         work: Callable[[], T],
         show: Callable[[T], None],
         show_error: Callable[[str], None],
+        delay: float = 0.0,
     ) -> None:
         """Run `work` in a thread, then `show` its result unless something newer was asked.
 
         `show` and `show_error` run on the page's own turn. Outside a served page
         everything runs at once.
+
+        Parameters
+        ----------
+        work, show, show_error : callable
+        delay : float
+            Seconds to wait before, in which something newer can come without any work.
         """
         self._asked += 1
         asked = self._asked
+        if not delay or not is_served():
+            self._ask(asked, work, show, show_error)
+            return
 
+        async def later() -> None:
+            await asyncio.sleep(delay)
+            if asked == self._asked:
+                self._ask(asked, work, show, show_error)
+
+        pn.state.execute(later)
+
+    def _ask(
+        self,
+        asked: int,
+        work: Callable[[], T],
+        show: Callable[[T], None],
+        show_error: Callable[[str], None],
+    ) -> None:
         def tell(done: Future[T]) -> None:
             if asked != self._asked:
                 return
@@ -78,7 +103,7 @@ class Latest:
         if not is_served():
             tell(_at_once(work))
             return
-        working = _THREADS.submit(work)
+        working = _THREADS.submit(work, id(pn.state.curdoc))
         if _is_being_made():
             wait([working], timeout=_HEAD_START)
             if working.done():
@@ -100,6 +125,12 @@ def is_served() -> bool:
     """Whether the code runs for a page of a server, rather than in a script or a notebook."""
     doc = pn.state.curdoc
     return doc is not None and doc.session_context is not None
+
+
+def when_left(act: Callable[[], object]) -> None:
+    """Have something done once the page that is being made was left; never outside a server."""
+    if is_served():
+        pn.state.curdoc.on_session_destroyed(lambda _: act())
 
 
 def _is_being_made() -> bool:

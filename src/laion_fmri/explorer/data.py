@@ -20,6 +20,8 @@ from laion_fmri.config import ENVIRONMENT, Settings, load_settings, write_config
 from laion_fmri.explorer.bucket_listing import BucketListing, usable_data_dir
 from laion_fmri.explorer.catalog import overview_objects
 from laion_fmri.explorer.kept_listing import keep_listing, now
+from laion_fmri.explorer.listeners import Listeners
+from laion_fmri.explorer.roles import OWNER, Visitor
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.subject import Subject, load_subject, local_subjects
 
@@ -41,17 +43,30 @@ class ExplorerData:
     ----------
     settings : Settings, optional
         By default what is configured.
+
+    Attributes
+    ----------
+    visitor : Visitor
+        Whom the answers are for; the owner, unless it comes from `for_visitor`.
     """
+
+    visitor: Visitor = OWNER
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
         self._age = 0  # how often the settings were changed
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners = Listeners()
         self._listing: BucketListing | None = None
         self._overview_is_kept = False
         self._results: OrderedDict[Hashable, object] = OrderedDict()
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
+
+    def for_visitor(self, visitor: Visitor) -> ExplorerData:
+        """The same data as a visitor may have them."""
+        from laion_fmri.explorer.visitor_data import VisitorData
+
+        return self if visitor == self.visitor else VisitorData(self, visitor)
 
     # --- where things are ---------------------------------------------------------------
 
@@ -161,9 +176,7 @@ class ExplorerData:
             self._results.clear()
             self._locks.clear()
             self._listing, self._overview_is_kept = None, False
-            listeners = tuple(self._listeners)
-        for listener in listeners:
-            listener()
+        self._listeners.tell()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have `listener` called, in any thread, when the settings change.
@@ -173,15 +186,7 @@ class ExplorerData:
         callable
             Ends the subscription.
         """
-        with self._guard:
-            self._listeners.append(listener)
-
-        def unsubscribe() -> None:
-            with self._guard:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
-
-        return unsubscribe
+        return self._listeners.add(listener)
 
     # --- subjects and stimuli -----------------------------------------------------------
 
@@ -201,6 +206,11 @@ class ExplorerData:
     def stimuli(self) -> Stimuli:
         """The stimuli of the dataset; another handle when they change on disk."""
         return self.remember(("stimuli",), lambda: Stimuli(self.data_dir), self.stimulus_files())
+
+    def has_images(self) -> bool:
+        """Whether the images are local and shown to the visitor."""
+        path = layout.local_path(self.data_dir, layout.STIMULI_IMAGES)
+        return self.visitor.sees_images and path.exists()
 
     def stimulus_files(self) -> list[Path]:
         """The local files of the stimuli, which handles keep what they read of."""
@@ -234,6 +244,19 @@ class ExplorerData:
 
     def _full_key(self, key: Hashable, files: Iterable[Path] = ()) -> tuple[Hashable, ...]:
         return (self._age, key, tuple(_signature(path) for path in files))
+
+
+def data_of_page(settings: Settings | None = None) -> ExplorerData:
+    """Data for a view by itself: as whoever is at the page may have them.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        By default what is configured.
+    """
+    from laion_fmri.explorer.session_role import visitor_here
+
+    return ExplorerData(settings).for_visitor(visitor_here())
 
 
 def _signature(path: Path) -> tuple[str, int, int] | tuple[str]:

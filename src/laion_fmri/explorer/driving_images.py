@@ -15,9 +15,12 @@ from laion_fmri.explorer.components.image_cards import ImageCard
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.preference import ImageResponses, NounCount
 from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.store import estimate_store_bytes, list_stores
 from laion_fmri.subject import Subject
+from laion_fmri.transfer.plan import count_of, format_bytes
 
 _PIXELS = 160
+_WORTH_A_STORE = 400_000_000  # bytes of betas that are inflated in some seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,9 @@ def drivers(
     )
     ends = preference.extremes(responses, n_images)
     stimuli, notes = data.stimuli(), []
-    if not layout.local_path(sub.data_dir, layout.STIMULI_IMAGES).exists():
-        notes.append("The images are not here: their captions stand for them.")
+    if not data.has_images():
+        where = "are not here" if data.visitor.sees_images else "are not shown on this server"
+        notes.append(f"The images {where}: their captions stand for them.")
     nouns: list[NounCount] = []
     try:
         nouns_of = data.remember(
@@ -83,6 +87,8 @@ def drivers(
         )
     except LaionFmriError:
         notes.append("Without the segmentations no noun can be counted.")
+    if advice := store_advice(sub):
+        notes.append(advice)
     names = np.concatenate(
         [np.empty(0, dtype=object)]
         + [sub.get_trial_info(s)["label"].to_numpy(dtype=object) for s in sub.get_sessions()]
@@ -96,6 +102,25 @@ def drivers(
         highest_trials=preference.trials_of_images(names, responses.names[ends.highest]),
         lowest_trials=preference.trials_of_images(names, responses.names[lowest]),
         note=" ".join(notes),
+    )
+
+
+def store_advice(sub: Subject) -> str:
+    """How answers come at once, where sessions of some size are inflated for each; else empty."""
+    fresh = {info.session for info in list_stores(sub.data_dir, sub.name) if info.is_fresh}
+    slow = {
+        session: layout.local_path(sub.data_dir, layout.betas(sub.name, session))
+        for session in sub.get_sessions()
+        if session not in fresh
+    }
+    n_bytes = sum(path.stat().st_size for path in slow.values() if path.exists())
+    if n_bytes < _WORTH_A_STORE:
+        return ""
+    size = sum(estimate_store_bytes(sub.name, session, data_dir=sub.data_dir) for session in slow)
+    return (
+        f"{count_of(len(slow), 'session')} without a store had to be inflated. "
+        f"`laion-fmri store build --subject {sub.name}` ({format_bytes(size)}) makes such answers "
+        "instant."
     )
 
 

@@ -73,6 +73,14 @@ class JobQueue:
         """Who runs them instead, as far as that is known."""
         return self._lock.owner() if self._lock else ""
 
+    @property
+    def why_not_mine(self) -> str:
+        """What to say where another server runs the downloads."""
+        return (
+            f"Another explorer ({self.owner or 'it is not known which'}) downloads into this data "
+            "directory. Its downloads are shown here and can be changed there alone."
+        )
+
     def jobs(self) -> tuple[JobSnapshot, ...]:
         """All jobs that are not forgotten, in the order they were asked for."""
         self._look_around()
@@ -174,11 +182,6 @@ class JobQueue:
                 self._end(job)
             self._write()
         self._listeners.tell()
-
-    def cancel_all(self) -> None:
-        """Stop everything."""
-        for snapshot in reversed(self.jobs()):
-            self.cancel(snapshot.number)
 
     def forget_history(self) -> None:
         """Forget the jobs that are over."""

@@ -1,9 +1,10 @@
-"""What the brain view would need and is not here: which files, how large. No widgets."""
+"""What a view would need and is not here: which files, how large. No widgets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from laion_fmri import discovery, layout
 from laion_fmri.bucket import Bucket, BucketObject
@@ -104,6 +105,22 @@ def missing_parts(sub: Subject, bucket: Bucket) -> list[MissingPart]:
     wanted = [o for o in masks if o.key.endswith((".nii.gz", ".func.gii"))]
     found.append(MissingPart(_ROIS, "regions by name and category", _absent(sub, wanted)))
     return [part for part in found if part.files]
+
+
+def missing_embeddings(data_dir: Path, bucket: Bucket) -> list[MissingPart]:
+    """The models whose embeddings the bucket has and `data_dir` has not.
+
+    Raises
+    ------
+    BucketUnreachableError, AccessDeniedError
+    """
+    listed = discovery.list_folder(f"{layout.STIMULI_TREE}/", bucket).objects
+    return [
+        MissingPart(f"{model} embeddings", "maps, distances, scores and leaks", (one,))
+        for one in listed
+        if (model := layout.embedding_model(one.key))
+        and not layout.local_path(data_dir, one.key).exists()
+    ]
 
 
 def _absent(sub: Subject, listed: Sequence[BucketObject]) -> tuple[BucketObject, ...]:

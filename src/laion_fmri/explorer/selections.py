@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from laion_fmri._errors import ConfigError, InvalidArgumentError
 from laion_fmri.config import write_atomically
+from laion_fmri.explorer.roles import OWNER, Visitor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +36,13 @@ class Selections:
     Parameters
     ----------
     data_dir : Path
+    visitor : Visitor, optional
+        Who asks; only the owner of a server can change them.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, visitor: Visitor = OWNER) -> None:
         self.path = data_dir / FILE
+        self._visitor = visitor
 
     def of(self, subject: str, table: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
         """The selections of one subject: global indices of those of their trials that are here.
@@ -73,6 +77,8 @@ class Selections:
             When the name is empty or long, or there is no trial.
         ConfigError
             When the file cannot be read or written.
+        NotAllowedError
+            To anybody but the owner.
         """
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME:
@@ -96,6 +102,7 @@ class Selections:
         self._change(lambda kept: kept.get(subject, {}).pop(name, None))
 
     def _change(self, change: Any) -> None:
+        self._visitor.require_owner("Keeping selections")
         with _ONE_WRITER:
             kept = self._read()
             change(kept)

@@ -132,8 +132,8 @@ def looks(data: ExplorerData, names: Sequence[str]) -> Looks:
 
 
 def has_images(data: ExplorerData) -> bool:
-    """Whether the images are local."""
-    return layout.local_path(data.data_dir, layout.STIMULI_IMAGES).exists()
+    """Whether the images are local and may be seen."""
+    return data.has_images()
 
 
 def thumbnails(data: ExplorerData, names: Sequence[str]) -> Mapping[str, str]:

@@ -131,8 +131,8 @@ def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> s
     against_random : bool
         Whether the pool has published random splits, whose images then make the kernel.
     """
-    pool = f"pool={_literal(choice.pool)}"
-    arguments = f"{_literal(choice.name)}, {pool}"
+    pool = f"pool={literal(choice.pool)}"
+    arguments = f"{literal(choice.name)}, {pool}"
     if choice.ood_types:
         arguments += f", ood_types={list(choice.ood_types)!r}".replace("'", '"')
     imports = ["from laion_fmri.splits import get_train_test_ids"]
@@ -142,7 +142,7 @@ def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> s
             "from laion_fmri.splits import get_split_masks, get_train_test_ids",
             "from laion_fmri.subject import load_subject",
         ]
-        trials = [f"trials = sub.get_trial_info(session={_literal(choice.session)})"]
+        trials = [f"trials = sub.get_trial_info(session={literal(choice.session)})"]
         if not choice.session:
             imports = ["import pandas as pd", "", *imports]
             trials = [
@@ -151,7 +151,7 @@ def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> s
             ]
         lines += [
             "",
-            f"sub = load_subject({_literal(choice.subject)})",
+            f"sub = load_subject({literal(choice.subject)})",
             *trials,
             f"train, test = get_split_masks(trials, {arguments})",
         ]
@@ -166,7 +166,7 @@ def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> s
             ]
         lines += [
             "",
-            f"space = EmbeddingSpace({_literal(model)})",
+            f"space = EmbeddingSpace({literal(model)})",
             *kernel,
             f"found = space.compare(load_split({arguments}), kernel)",
             "distances, mmd2 = found.distances(), found.mmd2",
@@ -176,13 +176,17 @@ def code(choice: SplitChoice, model: str = "", against_random: bool = True) -> s
 
 def make_code(name: str, method: str, arguments: Mapping[str, Any]) -> str:
     """Python that makes a split."""
-    given = "".join(f"    {key}={_literal(value)},\n" for key, value in arguments.items())
-    call = f"split = make_split(\n    {_literal(name)},\n    {_literal(method)},\n{given})"
+    given = "".join(f"    {key}={literal(value)},\n" for key, value in arguments.items())
+    call = f"split = make_split(\n    {literal(name)},\n    {literal(method)},\n{given})"
     return f"from laion_fmri.splits import make_split\n\n{call}"
 
 
-def _literal(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+def literal(value: Any) -> str:
+    """A value as Python, strings in double quotes."""
+    is_text = isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(one, str) for one in value)
+    )
+    return json.dumps(value, ensure_ascii=False) if is_text else repr(value)
 
 
 def _value(value: Any) -> str:

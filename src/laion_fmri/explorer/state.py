@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import param
+from numpy.typing import NDArray
 
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
@@ -10,6 +13,27 @@ IN_THE_ADDRESS = (
     "tab", "subject", "session", "trial", "rois", "map", "pool", "split", "trial_filters", "model",
 )  # fmt: skip
 """What the page's address remembers. Never a secret, never a path."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenMap:
+    """A map that one tab hands to the Brain tab.
+
+    Attributes
+    ----------
+    subject : str
+    name : str
+        As the Map control will list it.
+    values : ndarray of float32, shape (n_voxels,)
+        One a voxel of the anatomical brain mask.
+    units, explanation : str
+    """
+
+    subject: str
+    name: str
+    values: NDArray
+    units: str = ""
+    explanation: str = ""
 
 
 class ExplorerState(param.Parameterized):
@@ -33,6 +57,9 @@ class ExplorerState(param.Parameterized):
     model = param.String(default="", doc="Model of embeddings; empty means the first that is here.")
     selected_trials = param.List(
         default=[], item_type=int, doc="Marked trials of the subject (global trial indices)."
+    )
+    given_maps = param.List(
+        default=[], item_type=GivenMap, doc="Maps for the Brain tab, the one to show first."
     )
     wanted = param.List(default=[], item_type=str, doc="Keys of the bucket, chosen to download.")
     files_changed = param.Event(doc="Triggered when files were downloaded or deleted.")

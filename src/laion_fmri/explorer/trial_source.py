@@ -16,7 +16,7 @@ from laion_fmri.config import load_settings
 from laion_fmri.explorer import roi_responses as responses
 from laion_fmri.explorer import trial_data
 from laion_fmri.explorer.caption_search import CaptionIndex
-from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.data import ExplorerData, data_of_page
 from laion_fmri.explorer.neighbours import Neighbours, nearest, patterns_like, unit_vectors
 from laion_fmri.explorer.roi_responses import RoiResponses, TrialResponses, VoxelChoice
 from laion_fmri.explorer.selections import Selections
@@ -127,13 +127,13 @@ class TrialSource:
     @property
     def selections(self) -> Selections:
         """Named selections of the data directory."""
-        return Selections(self.data.data_dir)
+        return Selections(self.data.data_dir, self.data.visitor)
 
     # --- pictures -----------------------------------------------------------------------
 
     def has_images(self) -> bool:
-        """Whether the images are local."""
-        return self._stimulus_file(layout.STIMULI_IMAGES).exists()
+        """Whether the images are local and may be seen."""
+        return self.data.has_images()
 
     def thumbnails(self, names: Sequence[str]) -> list[bytes]:
         """Small JPEGs of images; empty bytes for a damaged one.
@@ -318,7 +318,7 @@ def source_of(subject: str | Subject) -> TrialSource:
     from laion_fmri.subject import load_subject
 
     sub = load_subject(subject) if isinstance(subject, str) else subject
-    return TrialSource(ExplorerData(load_settings(data_dir=sub.data_dir)), sub.name)
+    return TrialSource(data_of_page(load_settings(data_dir=sub.data_dir)), sub.name)
 
 
 def no_such_trial(subject: str, trial: int, table: pd.DataFrame) -> str:

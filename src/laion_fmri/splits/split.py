@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from laion_fmri._errors import InvalidArgumentError
+from laion_fmri.html import table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LABEL_COLUMNS = ("label", "image_name")
 """Columns that name the image of a row: in trial tables, and in every other table."""
+
+_LONGEST = 120  # characters of a parameter, in a notebook
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,21 @@ class Split:
     variants: tuple[SplitVariant, ...] = field(repr=False)
     splitter: str = ""
 
+    def __repr__(self) -> str:
+        return (
+            f"<Split {self.name!r} of pool {self.pool!r}: {self.n_train:,} training and "
+            f"{self.n_test:,} test images>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("Pool", self.pool),
+            ("Training images", f"{self.n_train:,}"),
+            ("Test images", f"{self.n_test:,}"),
+            *((str(name), _in_short(value)) for name, value in self.params.items()),
+        ]
+        return table(f"Split {self.name}", rows)
+
     @property
     def split_family(self) -> str:
         """``"random"``, ``"cluster_k5"``, ``"tau"``, ``"ood"``: the name without its number."""
@@ -96,6 +114,11 @@ class Split:
             np.fromiter((label in train for label in labels), bool, n),
             np.fromiter((label in test for label in labels), bool, n),
         )
+
+
+def _in_short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def family_of(name: str) -> str:

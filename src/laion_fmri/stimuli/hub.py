@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from laion_fmri import layout
 from laion_fmri.config import load_settings
+from laion_fmri.html import shortened, table
 from laion_fmri.stimuli.captions import Captions
 from laion_fmri.stimuli.embeddings import Embeddings
 from laion_fmri.stimuli.images import Images
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
     from os import PathLike
 
     import pandas as pd
+
+_PARTS = {
+    "metadata": layout.STIMULI_METADATA,
+    "images": layout.STIMULI_IMAGES,
+    "segmentations": layout.SEGMENTATIONS,
+    "captions": layout.CAPTIONS,
+}
 
 
 def load_stimuli(data_dir: str | PathLike[str] | None = None) -> Stimuli:
@@ -45,6 +54,25 @@ class Stimuli:
         self.data_dir = data_dir
         self._kept = Kept()
         self._parts = Kept()
+
+    @property
+    def local_parts(self) -> list[str]:
+        """What is here: some of metadata, images, segmentations, captions, CLIP embeddings …"""
+        here = [part for part, key in _PARTS.items() if self._is_here(key)]
+        return [*here, *(f"{model} embeddings" for model in self.embeddings.models)]
+
+    def _is_here(self, key: str) -> bool:
+        return layout.local_path(self.data_dir, key).exists()
+
+    def __repr__(self) -> str:
+        return f"<Stimuli in {self.data_dir}: {', '.join(self.local_parts) or 'none here'}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (part, "here" if self._is_here(key) else "not here") for part, key in _PARTS.items()
+        ]
+        rows.append(("embeddings", shortened(self.embeddings.models)))
+        return table("Stimuli", rows, note=f"In {self.data_dir}")
 
     @property
     def metadata(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 
 from laion_fmri import layout
 from laion_fmri.bucket import Bucket, BucketObject
+from laion_fmri.html import table
 from laion_fmri.transfer.partial import bytes_in, partial_name, partial_path
 
 
@@ -123,6 +124,20 @@ class TransferPlan:
             "total_bytes": self.total_bytes,
             "bytes_to_fetch": self.bytes_to_fetch,
         }
+
+    def __repr__(self) -> str:
+        return f"<TransferPlan into {self.data_dir}: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for status in FileStatus:
+            files = [f for f in self.files if f.status is status]
+            if files:
+                size = format_bytes(sum(f.size for f in files))
+                to_fetch = format_bytes(sum(f.size - f.bytes_here for f in files))
+                rows.append((status.capitalize(), f"{len(files):,}", size, to_fetch))
+        columns = ("Files", "Number", "Size", "To fetch")
+        return table("Transfer plan", rows, columns, f"{self.summary()}. Into {self.data_dir}")
 
     def __str__(self) -> str:
         rows = [f"{f.status:<8}{format_bytes(f.size):>10}  {f.key}" for f in self.files]

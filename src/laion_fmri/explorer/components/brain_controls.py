@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from laion_fmri.explorer import brain_data
+from laion_fmri.explorer.components.bounded_upload import BoundedFileInput
 from laion_fmri.explorer.components.roi_picker import RoiPicker
 
 _WIDTH = 268
@@ -30,7 +31,7 @@ class BrainControls(Viewer):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width"}
         self.subject = pmui.Select(label="Subject", **wide)
         self.map = pmui.Select(label="Map", searchable=True, **wide)
-        self.open_file = pmui.FileInput(
+        self.open_file = BoundedFileInput(
             label="Show a NIfTI of your own",
             accept=".nii,.nii.gz,.gz",
             multiple=False,

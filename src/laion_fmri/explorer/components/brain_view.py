@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,8 @@ from typing import Any
 import panel as pn
 import param
 from numpy.typing import NDArray
-from panel.viewable import Viewer
 
 from laion_fmri._errors import LaionFmriError
-from laion_fmri.config import load_settings
 from laion_fmri.explorer import brain_data, maps
 from laion_fmri.explorer.background import Gate, Latest, explain
 from laion_fmri.explorer.brain_data import Picture
@@ -29,17 +26,19 @@ from laion_fmri.explorer.components.roi_picker import roi_code
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.maps import BrainMap
 from laion_fmri.explorer.missing_files import MissingPart, missing_parts
-from laion_fmri.layout import split_extension, subject_id
+from laion_fmri.explorer.piece import Piece, data_of, name_of
+from laion_fmri.explorer.state import GivenMap
+from laion_fmri.explorer.upload import safe_name, too_large, values_of_upload
+from laion_fmri.layout import split_extension
 from laion_fmri.subject import Subject
 
-_UPLOAD_LIMIT = 200 << 20  # bytes; a full-size float map is 12 MB uncompressed
 _NO_SUBJECT = (
     "No subject is here yet. Choose one in the Download tab; a noise ceiling, the ROIs and the "
     "recon are what this view needs."
 )
 
 
-class BrainView(Viewer):
+class BrainView(Piece):
     """A brain to look at: one subject, one map, any ROIs, and what can be asked of a place.
 
     Parameters
@@ -60,14 +59,23 @@ class BrainView(Viewer):
     'Above 30 %'
     """
 
-    subject = param.String(default="", doc="Full identifier, 'sub-01'.")
-    map = param.String(default="", doc="Name of the map that is shown.")
-    rois = param.List(default=[], item_type=str, doc="Chosen ROIs: names, categories or 'all'.")
+    subject = param.String(default="", allow_refs=True, doc="Full identifier, 'sub-01'.")
+    map = param.String(default="", allow_refs=True, doc="Name of the map that is shown.")
+    rois = param.List(
+        default=[],
+        item_type=str,
+        allow_refs=True,
+        doc="Chosen ROIs: names, categories or 'all'.",
+    )
     space: Any = param.Selector(
         default="fsnative", objects=list(brain_data.SPACES), doc="Whose cortex is drawn."
     )
-    trial = param.Integer(default=-1, doc="The trial whose response is offered; -1 for none.")
-    trials = param.List(default=[], item_type=int, doc="Trials whose mean response is offered.")
+    trial = param.Integer(
+        default=-1, allow_refs=True, doc="The trial whose response is offered; -1 for none."
+    )
+    trials = param.List(
+        default=[], item_type=int, allow_refs=True, doc="Trials whose mean response is offered."
+    )
     opened_trial = param.Integer(default=-1, doc="The trial whose image was clicked last.")
     marked_trials = param.List(default=[], item_type=int, doc="Trials that were marked last.")
     files_arrived = param.Event(doc="Triggered when files that were missing have come.")
@@ -80,12 +88,9 @@ class BrainView(Viewer):
         **params: Any,
     ) -> None:
         if sub is not None:
-            params["subject"] = sub.name if isinstance(sub, Subject) else subject_id(sub)
+            params["subject"] = name_of(sub)
         super().__init__(**params)
-        if data is None:
-            own = sub.data_dir if isinstance(sub, Subject) else None
-            data = ExplorerData(load_settings(data_dir=own) if own else None)
-        self._data = data
+        self._data = data or data_of(sub)
         self._gate = gate or Gate()
         self._given: dict[tuple[str, str], BrainMap] = {}
         self._maps: list[BrainMap] = []
@@ -110,6 +115,7 @@ class BrainView(Viewer):
         )
         self.messages = pn.Column(margin=0, sizing_mode="stretch_width")
         self._latest = Latest(self.view, self._gate)
+        self._taking = Latest(self.controls.open_file, self._gate)
         self._beside = Latest(self.stage.other, self._gate)
         self._listed = Latest(self.missing.rows, self._gate)
         middle = pn.Column(
@@ -130,12 +136,12 @@ class BrainView(Viewer):
             *([Arrival(self._gate.open)] if is_own else []),
             flex_wrap="wrap",
             align_items="stretch",
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width" if is_own else "stretch_both",
             margin=0,
         )
 
     def _connect(self) -> None:
-        take, controls = self.param.update, self.controls
+        take, controls = self._take, self.controls
         controls.subject.param.watch(lambda e: take(subject=e.new or ""), "value")
         controls.map.param.watch(lambda e: take(map=e.new or ""), "value")
         controls.space.param.watch(lambda e: take(space=e.new), "value")
@@ -144,6 +150,7 @@ class BrainView(Viewer):
         controls.compare_map.param.watch(lambda _: self._ask_beside(), "value")
         controls.compare_subject.param.watch(lambda _: self._ask_beside(), "value")
         controls.open_file.param.watch(self._take_file, "value")
+        controls.open_file.param.watch(lambda _: self._say(too_large("This file")), "refused")
         self.picker.param.watch(lambda e: take(rois=list(e.new)), "value")
         for view in (self.view, self.stage.other):
             self.picker.styles.link(view, value="roi_style")
@@ -152,6 +159,10 @@ class BrainView(Viewer):
         self.param.watch(lambda _: self._ask(), ["map", "space"])
         self.param.watch(lambda _: self._show_rois(), "rois")
         self.param.watch(self._offer_trials, ["trial", "trials"])
+
+    def _take(self, **chosen: Any) -> None:
+        """Take what a control says; one that only repeats it ends no link with another piece."""
+        self.param.update({n: v for n, v in chosen.items() if getattr(self, n) != v})
 
     # --- what can be asked of it -----------------------------------------------------------
 
@@ -206,6 +217,18 @@ class BrainView(Viewer):
             self._ask()
         elif show:
             self.map = name
+
+    def offer_map(self, given: GivenMap) -> None:
+        """Offer a map that another part of the page made, also of another subject.
+
+        Raises
+        ------
+        InvalidArgumentError
+            When it does not fit the subject.
+        """
+        sub = self._data.subject(given.subject)
+        made = maps.given_map(sub, given.values, given.name, given.units, given.explanation)
+        self._given[(given.subject, given.name)] = made
 
     def refresh(self) -> None:
         """Offer what is local and show what is chosen."""
@@ -263,21 +286,15 @@ class BrainView(Viewer):
     def _take_file(self, event: Any) -> None:
         if not event.new:
             return
-        name = Path(str(self.controls.open_file.filename or "map.nii.gz")).name
-        title, extension = split_extension(name)
-        if len(event.new) > _UPLOAD_LIMIT:
-            self._say(f"{name} is larger than 200 MB; a map on this grid is far smaller.")
-            return
-        if extension not in (".nii", ".nii.gz"):
-            self._say(f"{name} is no NIfTI; its name should end in .nii or .nii.gz.")
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"given{extension}"
-            path.write_bytes(event.new)
-            try:
-                self.add_map(path, title or "given", explanation=f"From {name}.")
-            except LaionFmriError as error:
-                self._say(explain(error).replace(str(path), name))
+        content, name = event.new, safe_name(self.controls.open_file.filename)
+        owner = self._subject()
+
+        def show(values: NDArray) -> None:
+            if owner.name == self.subject:
+                title = split_extension(name)[0] or "given"
+                self.add_map(values, title, explanation=f"From {name}.")
+
+        self._taking.ask(lambda: values_of_upload(owner, content, name), show, self._say)
 
     # --- putting the picture together ------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.links import Callback
 from panel.viewable import Viewer
 
+from laion_fmri.explorer.background import when_left
 from laion_fmri.explorer.components.markup import escape, markup
 
 _STYLE = """
@@ -54,6 +56,8 @@ class CodeBlock(Viewer):
             margin=0,
         )
         button.js_on_click(args={"source": self._view}, code=_COPY)
+        # Panel's registry would keep the button, and with it the page, for good.
+        when_left(lambda: Callback.registry.pop(button, None))
         self._layout = pn.Column(
             pn.Row(
                 markup(f"<h3>{escape(title)}</h3>", align="center"),

@@ -9,18 +9,26 @@ from laion_fmri.explorer.components.code_block import CodeBlock
 
 
 class CopyCode(Viewer):
-    """A fold with the code of a view in it and a "Copy code" button."""
+    """A fold with the code of a view in it and a "Copy code" button.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    title : str
+    margin : int or tuple of int
+    """
+
+    def __init__(
+        self, title: str = "Code for this view", margin: int | tuple[int, int] = (8, 10)
+    ) -> None:
         super().__init__()
         self._block = CodeBlock("Python", copy_label="Copy code")
         self._fold = pmui.Accordion(
-            ("Code for this view", self._block),
+            (title, self._block),
             active=[],
             title_variant="subtitle2",
             disable_gutters=True,
             sizing_mode="stretch_width",
-            margin=(8, 10),
+            margin=margin,
         )
 
     @property

@@ -92,6 +92,8 @@ class MarkedTrials(Viewer):
         if any(trial >= last for trial in self.marked):
             self.marked = [trial for trial in self.marked if trial < last]
         self._read_kept()
+        may_act = source.data.visitor.may_act
+        self.name_field.visible = self.keep.visible = self.forget.visible = may_act
         self._show_marked()
 
     @property

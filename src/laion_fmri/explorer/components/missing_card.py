@@ -13,8 +13,9 @@ from laion_fmri.download import plan_files
 from laion_fmri.explorer.components.markup import escape, markup
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.jobs import Job, shared_queue
+from laion_fmri.explorer.jobs import Job
 from laion_fmri.explorer.missing_files import MissingPart
+from laion_fmri.explorer.permitted import DOWNLOADING, queue_of
 from laion_fmri.transfer.plan import format_bytes
 
 
@@ -33,7 +34,7 @@ class MissingCard(Viewer):
         self._data = data
         self._on_arrival = on_arrival
         self._jobs: list[Job] = []
-        self._subject = ""
+        self._whose = ""
         self._note = markup()
         self.rows = pn.Column(sizing_mode="stretch_width", margin=0)
         self._pulse = Pulse(self._look, period=400)
@@ -52,10 +53,12 @@ class MissingCard(Viewer):
         """What is listed."""
         return [str(row.name) for row in self.rows]
 
-    def set_parts(self, subject: str, parts: Sequence[MissingPart]) -> None:
-        """List these parts."""
-        self._subject = subject
+    def set_parts(self, whose: str, parts: Sequence[MissingPart]) -> None:
+        """List these parts, of a subject or of the stimuli."""
+        self._whose = whose
         self.rows[:] = [self._row(part) for part in parts]
+        if parts and not self._data.visitor.may_act:
+            self._say(self._data.visitor.why_not(DOWNLOADING))
         self._layout.visible = bool(parts) or bool(self._jobs)
 
     def _row(self, part: MissingPart) -> pn.Row:
@@ -69,6 +72,7 @@ class MissingCard(Viewer):
             size="small",
             margin=0,
             align="center",
+            visible=self._data.visitor.may_act,
         )
         button.on_click(lambda _: self._fetch(part, button))
         text = markup(
@@ -82,8 +86,9 @@ class MissingCard(Viewer):
         button.disabled = True
         data = self._data
         try:
+            data.visitor.require_owner(DOWNLOADING)
             plan = plan_files(part.keys, data.settings, data.bucket())
-            job = shared_queue(data.settings).submit(plan, f"{part.title} of {self._subject}")
+            job = queue_of(data).submit(plan, f"{part.title} of {self._whose}")
         except LaionFmriError as error:
             self._say(str(error))
             button.disabled = False

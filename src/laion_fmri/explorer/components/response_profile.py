@@ -10,7 +10,6 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, Range1d
 from bokeh.plotting import figure
-from panel.viewable import Viewer
 
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer.background import on_the_page
@@ -21,6 +20,7 @@ from laion_fmri.explorer.components.response_words import (
     spread_text,
     value_text,
 )
+from laion_fmri.explorer.piece import Piece
 from laion_fmri.explorer.roi_responses import (
     RoiResponses,
     Scale,
@@ -59,7 +59,7 @@ _ROW = 11.5  # pixels for each ROI
 _GAP = 0.7  # rows between categories
 
 
-class ResponseProfile(Viewer):
+class ResponseProfile(Piece):
     """Horizontal bars, one an ROI, by category and name.
 
     ``ResponseProfile("sub-01", trial=12)`` shows a trial; set ``trial`` to see another, or have it

@@ -10,15 +10,16 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
-from panel.viewable import Viewer
 
 from laion_fmri._errors import DataNotDownloadedError
 from laion_fmri.explorer.components.text import plain_text
+from laion_fmri.explorer.piece import Piece
 from laion_fmri.rois import ALL
 from laion_fmri.subject import Subject, load_subject
+from laion_fmri.transfer.plan import count_of
 
 
-class RoiPicker(Viewer):
+class RoiPicker(Piece):
     """A choice of ROIs: names, categories or ``"all"``.
 
     Parameters
@@ -108,7 +109,7 @@ class RoiPicker(Viewer):
             self._said.object = f"No ROI of {self._sub.name} is here."
         elif self.value:
             n = len(self.rois) if known == self.value else 0
-            self._said.object = f"{n} ROI{'' if n == 1 else 's'} chosen"
+            self._said.object = f"{count_of(n, 'ROI')} chosen"
         else:
             self._said.object = ""
         self._said.visible = bool(self._said.object)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import param
-from panel.viewable import Viewable, Viewer
+from panel.viewable import Viewable
 
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer import split_data, split_export, split_space, split_words
@@ -15,6 +15,7 @@ from laion_fmri.explorer.background import Gate, Latest, explain
 from laion_fmri.explorer.components import split_views
 from laion_fmri.explorer.components.arrival import Arrival
 from laion_fmri.explorer.components.markup import markup
+from laion_fmri.explorer.components.missing_card import MissingCard
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.components.split_contents import ContentsSection
 from laion_fmri.explorer.components.split_controls import (
@@ -27,8 +28,11 @@ from laion_fmri.explorer.components.split_leaks import LeakSection
 from laion_fmri.explorer.components.split_maker import SplitMaker
 from laion_fmri.explorer.components.split_measures_section import MeasuresSection
 from laion_fmri.explorer.components.split_parts import side_by_side, split_html, stacked
+from laion_fmri.explorer.components.split_score_section import ScoreSection
 from laion_fmri.explorer.components.split_space_section import SpaceSection
 from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.missing_files import missing_embeddings
+from laion_fmri.explorer.piece import Piece, data_of
 from laion_fmri.explorer.split_data import SplitChoice, SplitReport
 from laion_fmri.splits import Split, list_pools, list_splits, make_split
 from laion_fmri.splits.recipes import OOD
@@ -37,29 +41,36 @@ if TYPE_CHECKING:
     import io
 
     from laion_fmri.explorer.split_space import Measured
+    from laion_fmri.splits import Evaluation
+    from laion_fmri.subject import Subject
 
 _MAKE = "Make a split"
 _NO_EMBEDDINGS = (
-    "No embeddings are here, so maps, distances and leaks cannot be shown: some 50 MB a model. "
-    "laion_fmri.download_embeddings() or the Download tab fetches them."
+    "No embeddings are here, so maps, distances, scores and leaks cannot be shown: some 50 MB a "
+    "model."
 )
 
 
-class SplitInspector(Viewer):
+class SplitInspector(Piece):
     """A split in words, sizes, image space, measures, content and pictures, beside others.
 
     Parameters
     ----------
     split, pool : str
         As for `laion_fmri.splits.load_split`.
+    subject : Subject or str, optional
+        Whose trials are counted.
     data : ExplorerData, optional
-        By default on what is configured.
+        By default on what is configured, or on the subject's data directory.
     gate : Gate, optional
         Of the view that this one is part of; by default it has its own.
 
     Examples
     --------
-    >>> SplitInspector("tau", pool="sub-01", subject="sub-01")  # doctest: +SKIP
+    >>> from laion_fmri.explorer import SplitInspector
+    >>> inspector = SplitInspector("tau", pool="sub-01", subject=sub)
+    >>> inspector.split, inspector.subject
+    ('tau', 'sub-01')
     """
 
     pool = param.String(default="shared", doc="Pool of the split.")
@@ -69,19 +80,24 @@ class SplitInspector(Viewer):
     subject = param.String(default="", doc="Whose trials are counted.")
     session = param.String(default="", doc="One session's trials; empty means every session.")
     model = param.String(default="", doc="Embedding that distances and maps are of.")
+    files_arrived = param.Event(doc="Triggered when files that were missing have come.")
+    maps_wanted = param.List(default=[], doc="Scores that were asked for on the brain, as maps.")
 
     def __init__(
         self,
         split: str = "random_0",
         pool: str = "shared",
         *,
+        subject: Subject | str = "",
         data: ExplorerData | None = None,
         gate: Gate | None = None,
         **params: Any,
     ) -> None:
-        super().__init__(split=split, pool=pool, **params)
-        self.data = data or ExplorerData()
+        name = subject if isinstance(subject, str) else subject.name
+        super().__init__(split=split, pool=pool, subject=name, **params)
+        self.data = data or data_of(subject)
         self._gate = gate or Gate()
+        self._rest_gate = Gate()  # of what is drawn after the first picture
         self.report: SplitReport | None = None
         self.controls = SplitControls(self._choose, self._file, self._open_or_close_maker)
         self._make_views()
@@ -109,16 +125,19 @@ class SplitInspector(Viewer):
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0)
         self.heading, self.composition, self.trials = (split_html() for _ in range(3))
         self.space = SpaceSection(self.data, self.latest)
-        self.measures = MeasuresSection(self.data, self.latest, self._measured)
-        self.leaks = LeakSection(self.data, self.latest)
-        self.contents = ContentsSection(self.data, self.latest)
-        self.galleries = SplitGalleries(self.data, self.latest, self._add_problem)
+        self.measures = MeasuresSection(self.data, self._latest_of_rest, self._measured)
+        self.leaks = LeakSection(self.data, self._latest_of_rest)
+        self.contents = ContentsSection(self.data, self._latest_of_rest)
+        self.scores = ScoreSection(self.data, lambda maps: self.param.update(maps_wanted=maps))
+        self.galleries = SplitGalleries(self.data, self._latest_of_rest, self._add_problem)
         self.maker = SplitMaker(self._make)
-        self._making = stacked(markup(f"<h3>{_MAKE}</h3>"), self.maker, gap=4, visible=False)
-        self._without_space = stacked(notice(_NO_EMBEDDINGS), visible=False)
+        self._making = stacked(gap=4, visible=False)
+        self.missing = MissingCard(self.data, self._embeddings_came)
+        self._without_space = stacked(notice(_NO_EMBEDDINGS), self.missing, gap=8, visible=False)
+        self._listed = self.latest(self.missing.rows)
         self._leaks_pane = stacked(self.leaks, visible=False)
-        self._in_space = stacked(self.space, self.measures, self._leaks_pane, gap=32)
-        self._of_sides = stacked(self.contents, self.galleries, gap=32)
+        self._in_space = stacked(self.space, gap=32)
+        self._of_sides = stacked(gap=32)
         self._figures = stacked(
             self.heading,
             side_by_side(self.composition, self.trials, least=330),
@@ -129,11 +148,14 @@ class SplitInspector(Viewer):
         )
         self._latest = self.latest(self.heading)
         self._making_latest = self.latest(self.maker.button)
-        self.controls.make_button.label = _MAKE
+        self.controls.make_button.param.update(label=_MAKE, visible=self.data.visitor.may_act)
 
     def latest(self, busy: Viewable) -> Latest:
         """A way to do slow work for this view."""
         return Latest(busy, self._gate)
+
+    def _latest_of_rest(self, busy: Viewable) -> Latest:
+        return Latest(busy, self._rest_gate)
 
     # --- choices ------------------------------------------------------------------------------
 
@@ -232,15 +254,40 @@ class SplitInspector(Viewer):
             self.controls.set_files(choice, split is not None, report.trials is not None)
             self._say_code()
 
+    def _put_the_rest_in_place(self) -> None:
+        """The sections that a browser needs not draw before the first picture."""
+        if not len(self._of_sides):
+            with pn.io.hold():
+                self._in_space.extend([self.measures, self.scores, self._leaks_pane])
+                self._of_sides.extend(
+                    [self.contents, self.galleries, Arrival(self._rest_gate.open)]
+                )
+
     def _show_rest(self, report: SplitReport, splits: dict[str, Split], model: str) -> None:
         if self.report is not report or report.split is None:  # something newer is shown
             return
+        self._put_the_rest_in_place()
         if model:
+            self.missing.set_parts("", [])
             self.measures.set_splits(splits, model)
+            choice = report.choice
+            self.scores.set_splits(splits, choice.pool, choice.subject, choice.session, model)
         else:
             self._measured(None)
+            self._list_missing()
         self.contents.set_splits(splits, list_splits(self.pool, self.data.settings.data_dir))
         self.galleries.set_split(report.split)
+
+    def _list_missing(self) -> None:
+        self._listed.ask(
+            lambda: missing_embeddings(self.data.data_dir, self.data.bucket()),
+            lambda parts: self.missing.set_parts("the stimuli", parts),
+            lambda _: self.missing.set_parts("", []),  # not reached: there is nothing to offer
+        )
+
+    def _embeddings_came(self) -> None:
+        self.param.trigger("files_arrived")
+        self.refresh()
 
     def _measured(self, measured: Measured | None) -> None:
         split = self.report.split if self.report else None
@@ -255,6 +302,11 @@ class SplitInspector(Viewer):
         model = self._model(split_space.local_models(self.data))
         against_random = measured is None or measured.are_published
         self.controls.code.code = split_words.code(self._choice(), model, against_random)
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The scores that are shown; see `laion_fmri.splits.evaluate`."""
+        return self.scores.evaluation
 
     # --- taking away and making ---------------------------------------------------------------
 
@@ -272,6 +324,8 @@ class SplitInspector(Viewer):
 
     def _open_or_close_maker(self) -> None:
         is_open = not self._making.visible
+        if not len(self._making):
+            self._making.extend([markup(f"<h3>{_MAKE}</h3>"), self.maker])
         self._making.visible = is_open
         self.controls.make_button.label = "Close the form" if is_open else _MAKE
 
@@ -285,9 +339,13 @@ class SplitInspector(Viewer):
             sizes = f"{split.n_train:,} train, {split.n_test:,} test"
             self.maker.say(f"{split.name} is made: {sizes}.", "success")
 
+        def work() -> Split:
+            self.data.visitor.require_owner("Making splits")
+            return make_split(**arguments, data_dir=root)
+
         self.maker.say("Making it…")
         self._making_latest.ask(
-            lambda: make_split(**arguments, data_dir=root),
+            work,
             done,
             lambda text: self.maker.say(text, "warning"),
         )

@@ -160,6 +160,11 @@ def _plot(scale: str, x_range: tuple[float, float]) -> figure:
         border_fill_alpha=0,
         min_border=4,
     )
+    plot.yaxis.ticker = FixedTicker(ticks=[])
+    # Names are drawn as they are: a formatter's text is never read as a formula.
+    plot.yaxis.formatter = CustomJSTickFormatter(
+        args={"names": []}, code="return names[tick] ?? ''"
+    )
     plot.ygrid.visible = False
     plot.xgrid.grid_line_alpha = 0.35
     plot.yaxis.major_tick_line_color = plot.yaxis.axis_line_color = None
@@ -173,11 +178,9 @@ def _plot(scale: str, x_range: tuple[float, float]) -> figure:
 def _name_rows(plot: figure, names: list[str]) -> None:
     plot.y_range.update(start=len(names) - 0.4, end=-0.6)
     plot.height = len(names) * _ROW + 46
-    plot.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
-    # Names are drawn as they are: a formatter's text is never read as a formula.
-    plot.yaxis.formatter = CustomJSTickFormatter(
-        args={"names": names}, code="return names[tick] ?? ''"
-    )
+    # Changed and not replaced: a new model has every model of the page counted anew.
+    plot.yaxis[0].ticker.ticks = list(range(len(names)))
+    plot.yaxis[0].formatter.args = {"names": names}
 
 
 def _density(values: NDArray[np.float32], bins: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from laion_fmri.explorer.components.markup import escape
 from laion_fmri.explorer.split_space import Measured
-from laion_fmri.splits import Split
+from laion_fmri.splits import Evaluation, Split
 from laion_fmri.splits.measures import shared_tests
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ td { border-top: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .scroll th:first-child, .scroll td:first-child { white-space: nowrap; }
+table[aria-label="Scores"] :is(th, td):nth-child(2) { text-align: left; }
 p { max-width: 76ch; margin: 2px 0 6px; }
 .faint td { color: var(--muted); }
 .heat { text-align: center; padding: 4px 8px; border: 1px solid var(--line); }
@@ -74,6 +75,38 @@ def comparison_table(measured: Measured) -> str:
         f'<div class="scroll"><table aria-label="Comparison">{_head(heads)}'
         f"<tbody>{rows}</tbody></table></div>{note}"
     )
+
+
+def scores_table(evaluation: Evaluation) -> str:
+    """Scores of every split and ROI, and what the best possible would be."""
+    rows = ""
+    for row in evaluation.table.to_dict("records"):
+        cells = (
+            f"{row['n_train']:,} / {row['n_test']:,}",
+            f"{row['n_voxels']:,}",
+            _number(row["correlation"], ".3f"),
+            _number(row["r2"], ".3f"),
+            _number(row["noise_ceiling"], ".1f", " %"),
+            _number(100 * row["share_of_correlation"], ".0f", " %"),
+            _number(100 * row["share_of_r2"], ".0f", " %"),
+        )
+        rows += (
+            f"<tr><td>{escape(row['split'])}</td><td>{escape(row['roi'])}</td>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    heads = ("Split", "ROI", "Train / test images", "Voxels", "r", "R²", "Noise ceiling",
+             "r, of the best possible", "R², of the best possible")  # fmt: skip
+    return (
+        f'<div class="scroll"><table aria-label="Scores">{_head(heads)}'
+        f"<tbody>{rows}</tbody></table></div>"
+        '<p class="muted">Means over voxels. The noise ceiling is that of these test images at '
+        "their repeats, from the published one.</p>"
+    )
+
+
+def _number(value: float, form: str, unit: str = "") -> str:
+    return f"{value:{form}}{unit}" if np.isfinite(value) else "–"
 
 
 def overlap_table(splits: Mapping[str, Split]) -> str:

@@ -262,7 +262,8 @@ export class SurfaceViewer {
   fitStage() {
     if (!this.scene) return
     this.scene.insets.top = this.top.offsetHeight + 30
-    this.scene.insets.bottom = this.shapes.hidden ? 16 : this.shapes.offsetHeight + 24
+    const below = this.root.classList.contains("slim") && !this.legend.hidden ? this.legend.offsetHeight : 0
+    this.scene.insets.bottom = below + (this.shapes.hidden ? 16 : this.shapes.offsetHeight + 24)
     this.scene.resize()
   }
 
@@ -371,6 +372,7 @@ export class SurfaceViewer {
       return element("li", {}, swatch, name)
     }))
     this.legend.hidden = !this.rois.length
+    this.fitStage()
     this.scene.setRois(this.rois.map(({ colour, masks }) => ({
       colour: [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)), ...masks,
     })), this.model.roi_style)

@@ -10,9 +10,9 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewable, Viewer
+from panel.viewable import Viewable
 
-from laion_fmri.explorer.background import Gate, Latest, once_whole
+from laion_fmri.explorer.background import Gate, Latest, on_the_page, once_whole
 from laion_fmri.explorer.caption_search import CaptionIndex
 from laion_fmri.explorer.components.filter_panel import FilterPanel
 from laion_fmri.explorer.components.marked_trials import MarkedTrials
@@ -20,6 +20,7 @@ from laion_fmri.explorer.components.shortcuts import Shortcuts
 from laion_fmri.explorer.components.thumbnail_grid import ThumbnailGrid
 from laion_fmri.explorer.components.tiles import Tile, image_tiles
 from laion_fmri.explorer.components.trial_table import Kind, PagedTable
+from laion_fmri.explorer.piece import Piece
 from laion_fmri.explorer.trial_data import Absent, or_absent
 from laion_fmri.explorer.trial_filter import Filtered, Filters, TrialFilter
 from laion_fmri.explorer.trial_source import TrialSource, source_of
@@ -42,7 +43,7 @@ _COLUMNS: list[tuple[str, str, Kind, int]] = [
 _ROWS = 15
 
 
-class TrialBrowser(Viewer):
+class TrialBrowser(Piece):
     """Trials of a subject, of which one is chosen and any may be marked.
 
     ``TrialBrowser("sub-01")`` shows by itself; read or set ``trial``, ``filters`` and ``marked``,
@@ -146,12 +147,13 @@ class TrialBrowser(Viewer):
             sides=self._sides,
             selections=self.marks.selections,
         )
-        self._show_filters()
         if lists:
             self._list(self.table if self.look == TABLE else self.grid)
+        on_the_page(self._show_filters)  # rows first: what every choice would leave can wait
 
     def _show_filters(self) -> None:
-        assert self._trials is not None
+        if self._trials is None:
+            return
         pools = list_pools(self._data_dir)
         splits = list_splits(self.pool, self._data_dir) if self.pool in pools else []
         self.panel.set_view(
@@ -225,7 +227,7 @@ class TrialBrowser(Viewer):
             self.split = value
         else:
             self.filters = self.filters.changed(**{name: value})
-        self._stay_inside()
+        on_the_page(self._stay_inside)
 
     def _clear(self) -> None:
         self.filters = Filters()

@@ -36,9 +36,16 @@ class BrainTab(Tab):
 
     def refresh(self) -> None:
         """Offer what is local and show what is chosen."""
+        self._take_maps()
         self._follow(**self._wanted())
         self.brain.refresh()
         self._tell_state()
+
+    def _take_maps(self) -> None:
+        """Offer what other tabs handed over; what is shown is the state's to say."""
+        for given in self.state.given_maps:
+            self.brain.offer_map(given)
+        self.state.given_maps = []
 
     def _follow_state(self, *_: object) -> None:
         shown = {name: getattr(self.brain, name) for name in _SHARED}

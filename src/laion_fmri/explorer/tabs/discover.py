@@ -24,8 +24,8 @@ from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.settings_form import SettingsFacts, SettingsForm
 from laion_fmri.explorer.data import SETTINGS, ExplorerData
 from laion_fmri.explorer.file_reading import Reading, read_in_place
-from laion_fmri.explorer.jobs import shared_queue
 from laion_fmri.explorer.kept_listing import kept_listing, said_date
+from laion_fmri.explorer.permitted import queue_of
 from laion_fmri.explorer.settings_check import Finding, check_settings
 from laion_fmri.explorer.state import ExplorerState
 from laion_fmri.explorer.tabs.base import Tab
@@ -71,6 +71,7 @@ class DiscoverTab(Tab):
         self.change = pmui.Button(
             label="Change settings…", icon="settings", variant="outlined", **small
         )
+        self.change.visible = self.data.visitor.may_act
         self.again = pmui.Button(label="Try again", icon="refresh", variant="outlined", **small)
         self.change.on_click(lambda _: self._open_settings())
         self.again.on_click(lambda _: self._list_again())
@@ -285,7 +286,7 @@ class DiscoverTab(Tab):
     def _check_settings(self, changes: Mapping[str, str]) -> None:
         def check_and_change() -> tuple[dict[str, Finding], str]:
             before = self.data.settings
-            is_busy = shared_queue(before).is_busy
+            is_busy = queue_of(self.data).is_busy
             findings = check_settings(self.data.settings_with(changes), changes)
             if all(finding.works for finding in findings.values()):
                 self.data.change_settings(changes)

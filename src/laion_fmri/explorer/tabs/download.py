@@ -12,16 +12,25 @@ from laion_fmri._errors import LaionFmriError
 from laion_fmri.access import AccessFiles
 from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.call_code import listed_keys, python_code, shell_code
-from laion_fmri.explorer.checkup import Checkup, shared_checkup
+from laion_fmri.explorer.checkup import Checkup
 from laion_fmri.explorer.components.licence_dialog import LicenceDialog
-from laion_fmri.explorer.components.markup import heading, listing_text, markup
+from laion_fmri.explorer.components.markup import escape, heading, listing_text, markup
 from laion_fmri.explorer.components.notice import Severity, notice
 from laion_fmri.explorer.components.plan_view import PlanDetails, PlanFacts, PlanSummary
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.request_form import RequestForm
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.image_access import ImageAccess
-from laion_fmri.explorer.jobs import JobQueue, JobSnapshot, shared_queue
+from laion_fmri.explorer.jobs import JobQueue, JobSnapshot
+from laion_fmri.explorer.permitted import (
+    DOWNLOADING,
+    NoImageAccess,
+    ShownCheckup,
+    ShownQueue,
+    checkup_of,
+    image_access_of,
+    queue_of,
+)
 from laion_fmri.explorer.request import N_JOBS, Offer, calls
 from laion_fmri.explorer.request_plan import make_request_plan, read_offer
 from laion_fmri.explorer.state import ExplorerState
@@ -50,22 +59,25 @@ class DownloadTab(Tab):
         self._ears = Ears(self._gate, self._follow_the_server)
         self._listen()
 
+    @property
+    def plan_of_request(self) -> TransferPlan | None:
+        """What would be fetched; None while something is still to be chosen."""
+        return None if self._facts is None else self._facts.plan
+
     # --- what belongs to the server ---------------------------------------------------------
 
     @property
-    def queue(self) -> JobQueue:
+    def queue(self) -> JobQueue | ShownQueue:
         """The downloads into the data directory."""
-        return shared_queue(self.data.settings)
+        return queue_of(self.data)
 
     @property
-    def checkup(self) -> Checkup:
+    def checkup(self) -> Checkup | ShownCheckup:
         """The checks of the data directory."""
-        return shared_checkup(self.data.settings)
+        return checkup_of(self.data)
 
-    def _image_access(self) -> ImageAccess:
-        settings = self.data.settings
-        key = ("image access", settings.access_url)
-        return self.data.remember(key, lambda: ImageAccess(settings))
+    def _image_access(self) -> ImageAccess | NoImageAccess:
+        return image_access_of(self.data)
 
     # --- building ---------------------------------------------------------------------------
 
@@ -130,6 +142,7 @@ class DownloadTab(Tab):
             min_height=300,
             margin=0,
         )
+        self.access.status.visible = self.check.view.visible = self.data.visitor.may_act
         self.choices = pn.Column(self.form, sizing_mode="stretch_width", margin=0)
         left = pn.Column(
             self.choices,
@@ -201,9 +214,12 @@ class DownloadTab(Tab):
             self._planning.ask(lambda: advice, self._say, self._say)
             return
         offer, settings, queue = self._offer, self.data.settings, self.queue
+        visitor = self.data.visitor
 
         def work() -> PlanFacts:
             made = calls(request, offer)
+            if any(call.verb == "download_stimuli" for call in made):
+                visitor.require_owner("Asking the access service for the images")
             plan = make_request_plan(made, settings, self.data.bucket())
             free = shutil.disk_usage(plan.data_dir).free
             code = python_code(made, settings), shell_code(made, settings)
@@ -228,7 +244,7 @@ class DownloadTab(Tab):
                     "Choose less, or make room."
                 )
                 self.messages[:] = [notice(short, "warning")]
-            self.access.need(_needs_access(facts.plan))
+            self.access.need(self.data.visitor.may_act and _needs_access(facts.plan))
             self._allow()
             self.put_in_place(self.contents)
 
@@ -236,13 +252,15 @@ class DownloadTab(Tab):
         """Offer the download, or say why not."""
         why = self._why_not()
         self.run.disabled = why is not None
-        self.why_not.object = f'<p class="muted">{why}</p>' if why else ""
+        self.why_not.object = f'<p class="muted">{escape(why)}</p>' if why else ""
 
     def _why_not(self) -> str | None:
         """What is in the way of the download; empty when that is said elsewhere."""
         facts = self._facts
         if facts is None or not facts.plan.to_fetch or facts.free_after < 0:
             return ""
+        if not self.data.visitor.may_act:
+            return self.data.visitor.why_not(DOWNLOADING)
         if not self.queue.is_owner:
             return ""
         if _needs_access(facts.plan) and not self.access.is_allowed:
@@ -275,6 +293,7 @@ class DownloadTab(Tab):
 
     def _accept_licence(self) -> None:
         try:
+            self.data.visitor.require_owner("Accepting the licence")
             access.accept_license(self.data.data_dir)
         except LaionFmriError as error:
             self.messages[:] = [notice(explain(error), "warning")]

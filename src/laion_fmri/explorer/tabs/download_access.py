@@ -25,6 +25,7 @@ from laion_fmri.explorer.components.links import outside_link, with_links
 from laion_fmri.explorer.components.markup import escape, markup
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.image_access import ImageAccess, Standing, Terms
+from laion_fmri.explorer.permitted import NoImageAccess
 
 _LINK_STYLE = "a { color: var(--accent); }"
 _NOT_ALLOWED = (AccessNotFoundError, AccessRevokedError, TermsOutdatedError)
@@ -61,7 +62,7 @@ class AccessPanel:
 
     def __init__(
         self,
-        image_access: Callable[[], ImageAccess],
+        image_access: Callable[[], ImageAccess | NoImageAccess],
         latest: Callable[..., Latest],
         on_change: Callable[[], None],
     ) -> None:
@@ -94,7 +95,7 @@ class AccessPanel:
         )
         self._asking = latest(self.form_place)
         self.standing = Standing()
-        self._service: ImageAccess | None = None
+        self._service: ImageAccess | NoImageAccess | None = None
         self._terms: Terms | None = None
         self._is_refused = self._is_needed = self._is_open = self._is_asked = False
 

@@ -12,6 +12,7 @@ from laion_fmri.config import Settings
 from laion_fmri.explorer.checkup import Checkup
 from laion_fmri.explorer.components.markup import heading, markup
 from laion_fmri.explorer.components.verify_view import STYLE, check_html
+from laion_fmri.explorer.permitted import ShownCheckup
 from laion_fmri.transfer.plan import TransferPlan, count_of
 
 EVERYTHING = "Everything"
@@ -35,7 +36,7 @@ class CheckPanel:
 
     def __init__(
         self,
-        checkup: Callable[[], Checkup],
+        checkup: Callable[[], Checkup | ShownCheckup],
         settings: Callable[[], Settings],
         bucket: Callable[[], Bucket],
         on_repair: Callable[[TransferPlan, str], None],

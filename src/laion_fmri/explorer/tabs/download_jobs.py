@@ -13,6 +13,7 @@ from laion_fmri.explorer.components.job_list import History, JobList
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.components.transfer_progress import JobActions
 from laion_fmri.explorer.jobs import JobQueue, JobSnapshot
+from laion_fmri.explorer.permitted import ShownQueue
 from laion_fmri.transfer.plan import TransferPlan
 
 
@@ -48,7 +49,7 @@ class JobsPanel:
 
     def __init__(
         self,
-        queue: Callable[[], JobQueue],
+        queue: Callable[[], JobQueue | ShownQueue],
         latest: Callable[..., Latest],
         may_resume: Callable[[JobSnapshot], bool],
         on_change: Callable[[], None],
@@ -84,13 +85,10 @@ class JobsPanel:
             self.history.display(jobs, is_mine)
             self._say_whose(queue, is_mine)
 
-    def _say_whose(self, queue: JobQueue, is_mine: bool) -> None:
+    def _say_whose(self, queue: JobQueue | ShownQueue, is_mine: bool) -> None:
         if is_mine == (not self.messages):
             return
-        text = (
-            f"Another explorer ({queue.owner or 'it is not known which'}) downloads into this data "
-            "directory. Its downloads are shown here and can be changed there alone."
-        )
+        text = queue.why_not_mine
         self.messages[:] = [] if is_mine else [notice(text, "info")]
         self._on_change()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from laion_fmri.explorer.components.split_inspector import SplitInspector
 from laion_fmri.explorer.tabs.base import Tab
 
@@ -21,6 +23,10 @@ class SplitsTab(Tab):
         self.inspector.param.watch(
             lambda *events: self.state.param.update({e.name: e.new for e in events}), list(_SHARED)
         )
+        self.inspector.param.watch(self._show_on_brain, "maps_wanted")
+        self.inspector.param.watch(
+            lambda _: self.state.param.trigger("files_changed"), "files_arrived"
+        )
         self.state.param.watch(self._follow, list(_SHARED))
 
     def refresh(self) -> None:
@@ -31,6 +37,14 @@ class SplitsTab(Tab):
     def _follow(self, *_: object) -> None:
         if self.shown and self._built:
             self._set_choices()
+
+    def _show_on_brain(self, event: Any) -> None:
+        maps = list(event.new)
+        if maps:
+            self.inspector.maps_wanted = []  # the same may be asked for again
+            self.state.param.update(
+                given_maps=maps, subject=maps[0].subject, map=maps[0].name, tab="Brain"
+            )
 
     def _set_choices(self) -> None:
         self.inspector.param.update({name: getattr(self.state, name) for name in _SHARED})

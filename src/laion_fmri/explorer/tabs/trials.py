@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import panel as pn
 import panel_material_ui as pmui
 import param
+from panel.viewable import Viewable
 
 from laion_fmri import layout
-from laion_fmri.explorer.background import is_served, once_whole
+from laion_fmri.explorer.background import Gate, Latest, once_whole
+from laion_fmri.explorer.components.arrival import Arrival
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
 from laion_fmri.explorer.components.neighbours_view import NeighboursView
@@ -58,7 +59,8 @@ class TrialsTab(Tab):
         self.image = ImageView(act=self._to_the_form)
         self.text = TrialText(sizing_mode="stretch_width", margin=0)
         self.profile = ResponseProfile()
-        self.neighbours = NeighboursView(self.browser.choose, self.latest)
+        self._one_gate = Gate()  # of what is drawn once the table can be used
+        self.neighbours = NeighboursView(self.browser.choose, self._latest_of_one)
         self.code = CopyCode()
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self.on_brain = _button("Show on the brain", self._show_on_brain)
@@ -72,10 +74,10 @@ class TrialsTab(Tab):
         )
         self._trials_work = self.latest(self._browser_pane)
         self._captions_work = self.latest(pn.Spacer())
-        self._trial_work = self.latest(self.image)
-        self._response_work = self.latest(self._profile_pane)
-        self._rest_work = self.latest(pn.Spacer())
-        self._ahead_work = self.latest(pn.Spacer())
+        self._trial_work = self._latest_of_one(self.image)
+        self._response_work = self._latest_of_one(self._profile_pane)
+        self._rest_work = self._latest_of_one(pn.Spacer())
+        self._ahead_work = self._latest_of_one(pn.Spacer())
         buttons = pn.FlexBox(
             self.on_brain,
             self.mean_on_brain,
@@ -91,7 +93,6 @@ class TrialsTab(Tab):
         )
         self._content = pn.FlexBox(
             _column(self.subject, self.messages, self._browser_pane, grow=5, basis=400),
-            *self._one_trial,
             sizing_mode="stretch_width",
             gap="24px",
             align_items="flex-start",
@@ -99,6 +100,9 @@ class TrialsTab(Tab):
         )
         self.layout[:] = [self._content]
         self._connect()
+
+    def _latest_of_one(self, busy: Viewable) -> Latest:
+        return Latest(busy, self._one_gate)
 
     def _connect(self) -> None:
         state = self.state
@@ -218,11 +222,19 @@ class TrialsTab(Tab):
         self._set_browser()
         self.browser.set_trials(read.source, read.trials)
         self._trials = read.trials
+        self._gate.let_through(self._show_what_follows_the_table)
+
+    def _show_what_follows_the_table(self) -> None:
+        source = self._source
+        if source is None:
+            return
+        if len(self._content) == 1:
+            self._content.extend([*self._one_trial, Arrival(self._one_gate.open)])
         self._captions_work.ask(
-            lambda: or_absent(read.source.captions), self.browser.set_captions, self._say
+            lambda: or_absent(source.captions), self.browser.set_captions, self._say
         )
         self._show_trial()
-        self._show_marked()
+        self._one_gate.let_through(self._show_marked)
 
     def _say(self, text: str, severity: Severity = "warning") -> None:
         self.messages[:] = [notice(text, severity)]
@@ -258,9 +270,8 @@ class TrialsTab(Tab):
         row = trials.table.iloc[trial]
         self.image.set_parts(parts, row, ask=ASK_FOR_ACCESS)
         self.text.set_trial(trial, row, parts.captions)
-        stay = _STAY if is_served() else 0
         self._rest_work.ask(
-            lambda: time.sleep(stay), lambda _: self._show_the_rest(trial), self._say
+            lambda: None, lambda _: self._show_the_rest(trial), self._say, delay=_STAY
         )
 
     def _show_the_rest(self, trial: int) -> None:

@@ -1,0 +1,76 @@
+// What a notebook's page is given once: one copy of Material UI and its icons, Panel's style
+// sheets, and repairs of Panel's channel between page and kernel.
+function prepare({ name, script, font, icons, styles }) {
+  const PATIENCE = 10_000 // milliseconds
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+
+  async function unpack() {
+    const unpacked = new Blob([bytes(script)]).stream().pipeThrough(new DecompressionStream("gzip"))
+    const source = await new Response(unpacked).text()
+    document.fonts.add(await new FontFace(font, bytes(icons)).load())
+    return URL.createObjectURL(new Blob([source], { type: "text/javascript" }))
+  }
+
+  // Parts that are added later name the style sheets on a content delivery network.
+  function keepStylesHere(models) {
+    const Inline = models.get("InlineStyleSheet")
+    const imported = models.get("ImportedStyleSheet").prototype
+    const fetch = imported.underlying
+    imported.underlying = function () {
+      const file = this.url.split("?")[0].split("/dist/")[1]
+      return file in styles ? new Inline({ css: styles[file] }).underlying() : fetch.call(this)
+    }
+  }
+
+  // What came from Python is not news to Python. The channel would send it back, with every model
+  // in it, and break for good when one of them cannot be written down.
+  function sendNothingBack(manager) {
+    const tell = manager._document_changed
+    manager._document_changed = function (event) {
+      if (event.sync !== false) tell.call(this, event)
+    }
+  }
+
+  // Messages come in pieces. The channel would drop those that come before there is a view, and
+  // take what is left of one for the beginning of another; and a view that is still put together
+  // misses what changes. So everything waits until the view is drawn, within reason.
+  function dropNothing(manager) {
+    const receive = manager.msg_handler
+    const isDrawn = (channel) => {
+      const view = Bokeh.index[channel.plot_id]
+      if (!view) return false
+      channel.begun ??= Date.now()
+      channel.drawn ||= view.has_finished() || Date.now() - channel.begun > PATIENCE
+      return channel.drawn
+    }
+    const deliver = (channel) => {
+      if (!isDrawn(channel)) return setTimeout(deliver, 50, channel)
+      while (channel.waiting.length) {
+        try {
+          receive.call(channel, channel.waiting.shift())
+        } catch (error) {
+          console.error(error)
+        }
+      }
+      channel.document?._new_models?.clear()
+    }
+    manager.msg_handler = function (message) {
+      this.waiting ??= []
+      if (this.waiting.push(message) === 1) deliver(this)
+    }
+  }
+
+  function repair() {
+    const models = window.Bokeh?.Models
+    const manager = models?.get?.("panel.models.comm_manager.CommManager")
+    if (!manager) return setTimeout(repair, 50)
+    if (manager.isRepaired) return
+    manager.isRepaired = true
+    keepStylesHere(models)
+    sendNothingBack(manager.prototype)
+    dropNothing(manager.prototype)
+  }
+
+  window[name] ??= unpack()
+  repair()
+}

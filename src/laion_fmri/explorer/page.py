@@ -1,0 +1,45 @@
+"""The page around the tabs, as a server hands it out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel_material_ui as pmui
+from panel.util import edit_readonly
+from panel.viewable import Viewable
+
+from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.roles import Visitor
+
+_FROM_THE_BROWSER = frozenset(
+    {"dark_theme", "sidebar_open", "contextbar_open", "sidebar_width", "contextbar_width"}
+)
+
+
+class ExplorerPage(pmui.Page):
+    """A page of which a browser changes no more than how it looks.
+
+    Everything else a browser sends is left out: as a logo, for one, it could name a file of the
+    server, which would be read and handed over.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(busy_indicator=None, **params)
+        # By itself a page follows how busy the server is. That changes twice with every event,
+        # and each time all the page's models are gone through and it is drawn anew; and what
+        # follows the server's state is kept when it has been left. Views say what works.
+        with edit_readonly(self):
+            self.busy = self.param.loading
+
+    def _process_property_change(self, props: dict[str, Any]) -> dict[str, Any]:
+        wanted = {name: value for name, value in props.items() if name in _FROM_THE_BROWSER}
+        return super()._process_property_change(wanted)
+
+
+def banner(visitor: Visitor) -> list[Viewable]:
+    """What stands above the tabs of every page a visitor opens."""
+    if not visitor.banner:
+        return []
+    said = notice(visitor.banner, "warning")
+    said.margin = (8, 16, 0, 16)
+    return [said]

@@ -1,0 +1,66 @@
+"""Nothing of a page outlives it in the server's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+import weakref
+
+import panel as pn
+import pytest
+from web_page import WebPage, fetch
+
+from laion_fmri.explorer.components.code_block import CodeBlock
+from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.roles import Policy
+from laion_fmri.explorer.server import Pages, require_free_port, serve_options
+from laion_fmri.explorer.serving_options import Login, ServingOptions
+from laion_fmri.explorer.shell import Explorer
+
+
+@pytest.mark.parametrize("tab", ["Discover", "Download", "Brain", "Trials", "Splits"])
+def test_a_page_is_forgotten_when_it_was_left(tiny_home, tab: str):
+    seen: list[weakref.ref] = []
+    data, options = ExplorerData(tiny_home.settings), ServingOptions(port=require_free_port(0))
+    pages = Pages(data, Policy())
+
+    def page():
+        made = pages.open()
+        found = (o for o in gc.get_objects() if isinstance(o, (Explorer, CodeBlock)))
+        seen.extend(weakref.ref(one) for one in found)
+        return made
+
+    server = pn.serve(
+        {"/": page}, threaded=True, show=False, **serve_options(options, Login(), options.port)
+    )
+    try:
+        asyncio.run(_visit(f"http://127.0.0.1:{options.port}/", tab))
+    finally:
+        server.stop()
+        server.join(10)
+    for _ in range(50):
+        gc.collect()
+        if not any(ref() is not None for ref in seen):
+            return
+        time.sleep(0.1)
+    left = [type(ref()).__name__ for ref in seen if ref() is not None]
+    assert not left, left
+
+
+async def _visit(address: str, tab: str) -> None:
+    for _ in range(100):
+        try:
+            await fetch(f"{address}healthz")
+            break
+        except OSError:
+            await asyncio.sleep(0.1)
+    before = json.loads((await fetch(f"{address}healthz")).body)["pages"]
+    page = await WebPage(address, keeps=False).open(f"tab={tab}&subject=sub-01")
+    page.close()
+    for _ in range(300):
+        if json.loads((await fetch(f"{address}healthz")).body)["pages"] == before:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("The session did not end")

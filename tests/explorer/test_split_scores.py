@@ -1,0 +1,143 @@
+"""Scoring from the Splits tab: the library's numbers, told as they come, taken to the brain."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from laion_fmri.explorer.components.split_inspector import SplitInspector
+from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.split_scores import ScoreChoice, ScoreJob, roi_choices, score_code
+from laion_fmri.explorer.state import ExplorerState
+from laion_fmri.explorer.tabs.brain import BrainTab
+from laion_fmri.explorer.tabs.splits import SplitsTab
+from laion_fmri.splits import evaluate, load_split
+
+
+@pytest.fixture
+def inspector(tiny_home) -> SplitInspector:
+    data = ExplorerData(tiny_home.settings)
+    return SplitInspector("tau", "sub-01", subject="sub-01", compared=["random_0"], data=data)
+
+
+def scored(inspector: SplitInspector) -> None:
+    inspector.scores.button.clicks += 1
+    job = inspector.scores.job
+    assert job is not None and inspector.scores.pulse.beating
+    job.wait()
+    inspector.scores._follow()
+
+
+def test_the_table_is_that_of_the_library(inspector, tiny_home):
+    section = inspector.scores
+    section.rois.value = ["face", "PPA"]
+    scored(inspector)
+    assert inspector.evaluation is not None and not section.messages
+    expected = evaluate(["tau", "random_0"], "sub-01", ["face", "PPA"], pool="sub-01",
+                        data_dir=tiny_home.data_dir).table  # fmt: skip
+    pd.testing.assert_frame_equal(inspector.evaluation.table, expected)
+    shown = re.findall(r"<td>([^<]*)</td>", section.table.object)
+    assert shown[:2] == ["tau", "face"] and len(shown) == 9 * 4
+    assert shown[4] == f"{expected['correlation'][0]:.3f}"
+    saved = pd.read_csv(io.BytesIO(section._as_tsv().getvalue()), sep="\t")
+    pd.testing.assert_frame_equal(saved, expected)
+
+
+def test_the_code_gives_the_same(inspector, tiny_home, monkeypatch):
+    section = inspector.scores
+    section.rois.value, section.threshold.value = ["face"], 1.0
+    scored(inspector)
+    monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tiny_home.data_dir))
+    names: dict = {}
+    exec(section.code.code, names)
+    pd.testing.assert_frame_equal(names["found"].table, inspector.evaluation.table)
+    assert np.array_equal(names["correlation"], inspector.evaluation.values("tau"), equal_nan=True)
+
+
+def test_a_problem_is_told_and_the_next_try_is_open(inspector):
+    section = inspector.scores
+    section.threshold.value = 99.0
+    scored(inspector)
+    assert "nc_threshold" in section.messages[0][0].object
+    assert not section.button.disabled and not section.pulse.beating and not section.table.visible
+    section.threshold.value = 0.0
+    scored(inspector)
+    assert section.table.visible and not section.messages
+
+
+def test_cancelling_leaves_nothing_behind(inspector):
+    section = inspector.scores
+    section.button.clicks += 1
+    job = section.job
+    section._cancel.clicks += 1
+    job.wait()
+    section._follow()
+    assert section.job is None and not section.table.visible and not section.button.disabled
+    assert job.is_over
+
+
+def test_another_split_takes_the_scores_away(inspector):
+    scored(inspector)
+    inspector.split = "cluster_k5_0"
+    assert inspector.evaluation is None and not inspector.scores.table.visible
+
+
+def test_scores_go_to_the_brain(tiny_home):
+    data, state = ExplorerData(tiny_home.settings), ExplorerState(tab="Splits", subject="sub-01")
+    state.param.update(pool="sub-01", split="random_1")
+    splits, brain = SplitsTab(state, data), BrainTab(state, data)
+    splits.open()
+    scored(splits.inspector)
+    evaluation = splits.inspector.evaluation
+    splits.inspector.scores.to_brain.clicks += 1
+    assert state.tab == "Brain" and state.map == "Correlation, CLIP, random_1"
+    assert brain.brain.map == state.map
+    shown = brain.brain.picture.brain_map
+    assert np.array_equal(shown.read(), evaluation.values("random_1"), equal_nan=True)
+    assert shown.units == "r"
+
+
+def test_without_responses_it_says_what_is_missing(tiny_home, tmp_path):
+    settings = replace(tiny_home.settings, data_dir=tmp_path)
+    (tmp_path / "stimuli").symlink_to(tiny_home.data_dir / "stimuli")
+    (tmp_path / "splits").symlink_to(tiny_home.data_dir / "splits")
+    inspector = SplitInspector("random_0", data=ExplorerData(settings))
+    assert "betas and ROIs" in inspector.scores.messages[0].object
+    assert not inspector.scores._controls.visible
+
+
+def test_what_can_be_scored_and_the_code_of_it(tiny_home):
+    sub = ExplorerData(tiny_home.settings).subject("sub-01")
+    choices = roi_choices(sub)
+    assert choices[0] in sub.get_available_categories() and choices[-1] == "all"
+    code = score_code("sub-01", "shared", ["tau", "ood"], ScoreChoice(("V1d", "face"), "CLIP",
+                      "ses-01", 10))  # fmt: skip
+    assert '["tau", "ood"]' in code and 'session="ses-01"' in code and "nc_threshold=10" in code
+    compile(code, "code", "exec")
+
+
+def test_jobs_take_turns(tiny_home):
+    sub = ExplorerData(tiny_home.settings).subject("sub-01")
+    split = load_split("random_0", "sub-01", data_dir=tiny_home.data_dir)
+    jobs = [ScoreJob(sub, {"random_0": split}, ScoreChoice(("face",), "CLIP")) for _ in range(3)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.wait()
+    assert all(job.evaluation is not None and not job.problem for job in jobs)
+
+
+def test_without_embeddings_each_model_is_named_with_its_size(tiny_home, tmp_path):
+    for tree in ("derivatives", "splits"):
+        (tmp_path / tree).symlink_to(tiny_home.data_dir / tree)
+    inspector = SplitInspector(data=ExplorerData(replace(tiny_home.settings, data_dir=tmp_path)))
+    assert inspector._without_space.visible
+    assert "CLIP embeddings" in inspector.missing.titles
+    assert "MB" in str(inspector.missing.rows[0][0].object) or "kB" in str(
+        inspector.missing.rows[0][0].object
+    )

@@ -1,0 +1,137 @@
+"""What objects look like in a notebook and at a prompt."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import laion_fmri
+from laion_fmri.html import shortened, table
+from laion_fmri.splits.split import Split, SplitVariant
+from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.subject import Subject
+from laion_fmri.transfer.plan import FileStatus, PlannedFile, TransferPlan
+
+HOSTILE = """<img src=x onerror="alert('1')">&amp;"""
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def read(html: str) -> list[str]:
+    """The texts of markup that is well formed, and a table and nothing else."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    assert not reader.open
+    assert reader.tags <= {"div", "p", "strong", "table", "thead", "tbody", "tr", "th", "td"}
+    assert "color" not in html  # dark or light, it is the notebook's
+    return reader.texts
+
+
+def plan(*files: tuple[str, FileStatus, int, int], data_dir: str = "data") -> TransferPlan:
+    made = [
+        PlannedFile(key, f"{data_dir}/{key}", size, "e", status, here, None)  # type: ignore[arg-type]
+        for key, status, size, here in files
+    ]
+    return TransferPlan(tuple(made), Path(data_dir))
+
+
+def test_text_stays_text_everywhere():
+    texts = read(table(HOSTILE, [(HOSTILE, HOSTILE)], (HOSTILE, HOSTILE), HOSTILE))
+    assert texts == [HOSTILE] * 6
+
+
+def test_many_names_are_shortened():
+    assert (
+        shortened([f"ses-{n:02}" for n in range(1, 34)], 4)
+        == "ses-01, ses-02, ses-03, … ses-33 (33)"
+    )
+    assert shortened(["a", "b"]) == "a, b"
+
+
+def test_a_subject(data_dir):
+    sub = laion_fmri.load_subject("sub-01", data_dir)
+    assert repr(sub) == f"<Subject sub-01: 2 sessions in {data_dir}>"
+    texts = read(sub._repr_html_())
+    assert texts[0] == "sub-01"
+    assert texts[texts.index("ROIs: face") + 1] == "FFA1, FFA2, OFA, pSTSfaces"
+    assert texts[texts.index("Sessions") + 1] == "ses-01, ses-02"
+    assert "CLIP embeddings" in texts[texts.index("Stimuli") + 1]
+    assert texts[-1] == f"In {data_dir}"
+
+
+def test_what_is_not_here(tmp_path):
+    folder = tmp_path / HOSTILE.replace("/", "")
+    folder.mkdir()
+    texts = read(Subject("sub-09", folder)._repr_html_())
+    assert texts == ["sub-09", "Sessions", "none", "Stimuli", "none", f"In {folder}"]
+    stimuli = Stimuli(folder)
+    assert repr(stimuli) == f"<Stimuli in {folder}: none here>"
+    assert read(stimuli._repr_html_()).count("not here") == 4
+
+
+def test_a_group(tiny_home):
+    group = laion_fmri.load_subjects(data_dir=tiny_home.data_dir)
+    assert repr(group) == "<Group of 2: sub-01, sub-03>"
+    texts = read(group._repr_html_())
+    assert texts[:4] == ["Group of 2", "Subject", "Sessions", "ROIs"]
+    assert {"sub-01", "sub-03", "ses-01, ses-02", "17"} <= set(texts)
+
+
+def test_stimuli(data_dir):
+    stimuli = laion_fmri.load_stimuli(data_dir)
+    assert stimuli.local_parts[:4] == ["metadata", "images", "segmentations", "captions"]
+    assert repr(stimuli).startswith(f"<Stimuli in {data_dir}: metadata, images, ")
+    texts = read(stimuli._repr_html_())
+    assert texts.count("here") == 4
+    assert texts[texts.index("embeddings") + 1].startswith("CLIP, ")
+
+
+def test_a_split():
+    names = tuple(f"shared_{n}.jpg" for n in range(2000))
+    params = {"method": HOSTILE, "images": names}
+    split = Split("tau", "sub-01", params, (SplitVariant(0, names[:1500], names[1500:]),))
+    assert repr(split) == "<Split 'tau' of pool 'sub-01': 1,500 training and 500 test images>"
+    texts = read(split._repr_html_())
+    assert HOSTILE in texts and {"1,500", "500", "sub-01"} <= set(texts)
+    assert all(len(text) < 200 for text in texts)
+
+
+def test_a_plan():
+    made = plan(
+        ("a", FileStatus.HERE, 1000, 1000),
+        ("b", FileStatus.PARTIAL, 3000, 1000),
+        (HOSTILE, FileStatus.MISSING, 5000, 0),
+        data_dir=HOSTILE,
+    )
+    assert repr(made) == (
+        f"<TransferPlan into {Path(HOSTILE)}: 3 files, 9 kB: 1 already here, 2 to fetch (7 kB)>"
+    )
+    texts = read(made._repr_html_())
+    assert texts[5:9] == ["Here", "1", "1 kB", "0 B"]
+    assert texts[9:13] == ["Partial", "1", "3 kB", "2 kB"]
+    assert texts[-1].endswith(f"Into {Path(HOSTILE)}")
+
+
+@pytest.mark.parametrize("n_files", [0, 50_000])
+def test_a_plan_is_short_however_large_it_is(n_files):
+    made = plan(*[(f"k{n}", FileStatus.MISSING, 1, 0) for n in range(n_files)])
+    assert len(repr(made)) < 200 and len(made._repr_html_()) < 2000
