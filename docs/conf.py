@@ -43,6 +43,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "laion-fmri-explorer"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_context = {"default_mode": "auto"}
 
 # What links from notebooks/ into docs/ is one folder nearer here.

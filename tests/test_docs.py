@@ -62,7 +62,7 @@ def test_commands_that_are_shown_are_commands():
     for folder in ("", "howto", "explanation", "reference"):
         for name, text in pages(folder).items():
             for block in re.findall(r"```sh\n(.+?)```", text, flags=re.DOTALL):
-                lines = block.replace("\\\n", "").split("\n")
+                lines = block.replace("\\\n", "").replace(" … ", " ").split("\n")
                 shown = [re.search(r"^(?:\w+=\S+ )*laion-fmri ([^#>]+)", line) for line in lines]
                 for command in filter(None, shown):
                     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from laion_fmri.demo import profiles
+from laion_fmri.demo.home import prepare_demo_home
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -18,8 +22,14 @@ def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the demo is written, once for all notebooks."""
-    return tmp_path_factory.mktemp("cache")
+    """Where the demo is, once for all notebooks: every image and trial, a coarser brain."""
+    folder = tmp_path_factory.mktemp("cache")
+    coarse = replace(profiles.PROFILES["demo"], voxel_mm=5.0, anatomical_mm=4.0, recon_mm=4.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr(profiles, "PROFILES", {**profiles.PROFILES, "demo": coarse})
+        prepare_demo_home()
+    return folder
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def own_folders(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, own_folders: Path) -> None:
     client = NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(own_folders)}}
+        notebook, timeout=300, resources={"metadata": {"path": str(own_folders)}}
     )
     client.execute()
     complaints = [

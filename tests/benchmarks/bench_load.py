@@ -149,7 +149,9 @@ async def browse_for(
     )
     computed = 1000 * (cpu_of(pid) - before) / max(len(took), 1)
     print(f"  /healthz                   {len(health):5d} times   median ", end="")
-    print(f"{1000 * statistics.median(health):5.0f} ms   the server computes {computed:.0f} ms a step")
+    print(
+        f"{1000 * statistics.median(health):5.0f} ms   the server computes {computed:.0f} ms a step"
+    )
     print(f"  errors {len(errors)} {errors[:2] or ''}   budget median 500 ms   ", end="")
     print("met" if is_met else "MISSED")
     return is_met

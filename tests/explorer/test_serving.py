@@ -81,7 +81,9 @@ def state_of(*folders: Path) -> dict[str, str]:
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in folders
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith((".lock", ".npy")) and "listing" not in str(path)
+        if path.is_file()
+        and not path.name.endswith((".lock", ".npy"))
+        and "listing" not in str(path)
     }
 
 
@@ -158,7 +160,9 @@ def test_the_request_id_reaches_nobody(server: Server):
         assert REQUEST_ID[:13].encode() not in everything
         if user == VIEWER:
             assert EMAIL.encode() not in everything
-            assert REQUEST_ID[-4:].encode() not in re.sub(rb'"(id|msgid|token)":"[^"]+"', b"", everything)
+            assert REQUEST_ID[-4:].encode() not in re.sub(
+                rb'"(id|msgid|token)":"[^"]+"', b"", everything
+            )
     assert REQUEST_ID not in server.log.read_text(encoding="utf-8")
 
 
@@ -430,3 +434,36 @@ def test_told_to_end_it_ends(server: Server, tmp_path: Path):
     with served([], environment, log) as address:
         asyncio.run(look(address))
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+# --- OAuth ------------------------------------------------------------------------------------
+
+
+def test_by_oauth_only_those_who_were_named_come_in(server: Server, tmp_path: Path):
+    from tornado.web import create_signed_value
+
+    environment = {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "LAION_FMRI_DATA_DIR": str(server.data_dir),
+        "LAION_FMRI_BUCKET": server.data_dir.as_uri(),
+        "PANEL_OAUTH_KEY": "key",
+        "PANEL_OAUTH_SECRET": "not for anybody",
+    }
+    arguments = ["--oauth", "github", "--allow-user", OWNER, "--owner", OWNER]
+
+    async def ask(address: str, secret: str) -> None:
+        assert "login" in (await fetch(address)).headers["Location"]
+        login = await fetch(f"{address}login")
+        assert login.code == 302 and login.headers["Location"].startswith("https://github.com/")
+        assert "not for anybody" not in str(login.headers)
+        assert all(
+            "HttpOnly" in c and "SameSite" in c for c in login.headers.get_list("Set-Cookie")
+        )
+        for user, code in ((OWNER, 200), ("mallory", 403)):
+            cookie = create_signed_value(secret, "user", user).decode()
+            assert (await fetch(address, headers={"Cookie": f"user={cookie}"})).code == code
+
+    with served(arguments, environment) as address:
+        (kept,) = tmp_path.rglob("cookie_secret")
+        asyncio.run(ask(address, kept.read_text(encoding="utf-8").strip()))

@@ -62,7 +62,7 @@ def no_bokeh_variable(monkeypatch: pytest.MonkeyPatch):
             Login(),
             ["--password-file"],
         ),
-        (ServingOptions(origins=("https://lab.example.org",)), Login(), ["--password-file"]),
+        (ServingOptions(origins=("https://example.org",)), Login(), ["--password-file"]),
         (ServingOptions(address="::"), Login(), ["--allow-origin", "--password-file"]),
     ],
 )
@@ -84,7 +84,7 @@ def test_the_command_line_refuses_in_one_line(capsys: pytest.CaptureFixture):
 
 def test_an_origin_that_bokehs_own_variable_admits_counts(monkeypatch: pytest.MonkeyPatch):
     assert not ServingOptions().is_shared
-    monkeypatch.setenv("BOKEH_ALLOW_WS_ORIGIN", "lab.example.org")
+    monkeypatch.setenv("BOKEH_ALLOW_WS_ORIGIN", "example.org")
     assert ServingOptions().is_shared
     with pytest.raises(ConfigError, match="password-file"):
         require_safe(ServingOptions(origins=("localhost:5006",)), Login())
@@ -122,10 +122,10 @@ def test_said_out_loud_it_is_served_without_a_login():
 
 def test_pages_of_these_origins_are_admitted():
     assert admitted_origins(ServingOptions(), 5006) == ["127.0.0.1:5006", "localhost:5006"]
-    given = ServingOptions(address="0.0.0.0", origins=("https://lab.example.org/", "lab:80"))
-    assert admitted_origins(given, 5006) == ["lab.example.org", "lab:80"]
+    given = ServingOptions(address="0.0.0.0", origins=("https://example.org/", "lab:80"))
+    assert admitted_origins(given, 5006) == ["example.org", "lab:80"]
     assert not given.is_https
-    assert ServingOptions(origins=("https://lab.example.org",)).is_https
+    assert ServingOptions(origins=("https://example.org",)).is_https
 
 
 def test_oauth_names_who_may_come_in(monkeypatch: pytest.MonkeyPatch):
@@ -186,7 +186,7 @@ def asks(ip: str = "127.0.0.1", host: str = "localhost:5006", **headers: str) ->
 def test_under_panel_serve_only_this_machine_is_the_owners():
     assert asks() and asks("::1", "[::1]:5006") and asks(host="127.0.0.1:80")
     assert not asks(ip="192.168.1.7")
-    assert not asks(host="lab.example.org")
+    assert not asks(host="example.org")
     assert not asks(host="localhost.example.org")
     assert not asks(**{"X-Forwarded-For": "10.0.0.1"})
     assert not asks(**{"x-real-ip": "127.0.0.1"})
@@ -208,7 +208,7 @@ def test_loopback_is_told_by_address_and_name():
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "[::1]", "LocalHost")))
     others = ("0.0.0.0", "", "*", "10.0.0.1", "127.0.0.1.example.org", None, 5)
     assert not any(map(is_loopback, others))
-    assert host_of("https://lab.example.org:8443/x") == "lab.example.org"
+    assert host_of("https://example.org:8443/x") == "example.org"
     assert host_of("[::1]:80") == "::1" and host_of("http://[bad") == ""
 
 

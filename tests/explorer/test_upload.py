@@ -54,7 +54,7 @@ def test_a_header_that_lies_is_refused_before_anything_is_read(sub, given):
     plain = bytearray(gzip.decompress(given))
     struct.pack_into("<8h", plain, 40, 3, 30000, 30000, 30000, 1, 1, 1, 1)
     for content in (bytes(plain), gzip.compress(bytes(plain))):
-        with pytest.raises(InvalidArgumentError, match="truncated|another grid"):
+        with pytest.raises(InvalidArgumentError, match=r"truncated|another grid"):
             values_of_upload(sub, content, "liar.nii.gz")
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+import itertools
 
 _PATIENCE = 90.0  # seconds
 _PORT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|localhost):(\d+)")
@@ -68,7 +69,7 @@ def served(
 
 
 def _prefix(arguments: Sequence[str]) -> str:
-    return next((b for a, b in zip(arguments, arguments[1:], strict=False) if a == "--prefix"), "")
+    return next((b for a, b in itertools.pairwise(arguments) if a == "--prefix"), "")
 
 
 def wait_for_health(address: str) -> None:

@@ -104,9 +104,7 @@ class WebPage:
         tornado.httpclient.HTTPClientError
             When the server refuses.
         """
-        request = HTTPRequest(
-            f"{self.address.replace('http', 'ws', 1)}ws", headers=self._headers()
-        )
+        request = HTTPRequest(f"{self.address.replace('http', 'ws', 1)}ws", headers=self._headers())
         self._socket = await websocket_connect(
             request, subprotocols=["bokeh", token], max_message_size=_MOST
         )
@@ -178,7 +176,9 @@ class WebPage:
     def change(self, name: str, attribute: str, value: Any) -> None:
         """Change an attribute of a model."""
         self.models.setdefault(name, {"type": ""})[attribute] = value
-        self._patch({"kind": "ModelChanged", "model": {"id": name}, "attr": attribute, "new": value})
+        self._patch(
+            {"kind": "ModelChanged", "model": {"id": name}, "attr": attribute, "new": value}
+        )
 
     def event(self, event_name: str, **values: Any) -> None:
         """Send an event."""

@@ -95,9 +95,7 @@ def test_without_a_login_every_page_says_so(page: Page, environment: dict[str, s
         for tab in ("Discover", "Trials"):
             page.goto(f"{address}?tab={tab}&subject=sub-01")
             expect(page.get_by_text("started without a login")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("under a data use agreement").first).to_be_visible(
-            timeout=PATIENCE
-        )
+        expect(page.get_by_text("under a data use agreement").first).to_be_visible(timeout=PATIENCE)
         page.goto("about:blank")
 
 

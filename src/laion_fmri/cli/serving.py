@@ -42,7 +42,7 @@ def _add_sharing(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="how browsers reach it, as https://lab.example.org; may be given again",
+        help="how browsers reach it, as https://example.org; may be given again",
     )
     group.add_argument(
         "--password-file",

@@ -129,8 +129,9 @@ def is_served() -> bool:
 
 def when_left(act: Callable[[], object]) -> None:
     """Have something done once the page that is being made was left; never outside a server."""
-    if is_served():
-        pn.state.curdoc.on_session_destroyed(lambda _: act())
+    document = pn.state.curdoc
+    if document is not None and is_served():
+        document.on_session_destroyed(lambda _: act())
 
 
 def _is_being_made() -> bool:

@@ -43,8 +43,9 @@ class _LoginHandler(BasicLoginHandler):
     async def post(self) -> None:
         """Log a user in."""
         require_own_page(self)
-        user, password = self.get_body_argument("username", ""), self.get_body_argument(
-            "password", "", strip=False
+        user, password = (
+            self.get_body_argument("username", ""),
+            self.get_body_argument("password", "", strip=False),
         )
         came_from = str(self.request.remote_ip)
         self._is_right = await IOLoop.current().run_in_executor(

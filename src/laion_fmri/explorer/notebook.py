@@ -66,10 +66,12 @@ def _prepare() -> None:
 
     if not pn.extension._loaded:
         pn.extension(inline=True)
-    pn.config.inline = True
+    pn.config.inline = True  # type: ignore[misc]
     _share_material()
     _keep_documents_apart()
     JupyterCommManager.server_comm = OrderlyComm
+    if pn.config.comms in _IN_WIDGETS:
+        _keep_documents_together()
     publish_display_data({"application/javascript": page_script()})
 
 
@@ -111,7 +113,7 @@ def _share_material() -> None:
             model.update(esm=_THE_COPY, css_bundle=_ICON_STYLE)
         return model
 
-    MaterialComponent._get_model = make
+    MaterialComponent._get_model = make  # type: ignore[method-assign]
 
 
 def _keep_documents_apart() -> None:
@@ -127,7 +129,22 @@ def _keep_documents_apart() -> None:
         with set_curdoc(doc):
             return make_own(self, doc)
 
-    Reactive._get_properties = make
+    Reactive._get_properties = make  # type: ignore[method-assign]
+
+
+def _keep_documents_together() -> None:
+    """Have a widget show the document that Panel sends messages to, not a copy."""
+    from jupyter_bokeh.widgets import BokehModel
+
+    show_own = BokehModel.update_from_model
+
+    @functools.wraps(show_own)
+    def show(self: BokehModel, model: Model) -> None:
+        if model.document is None and model.id in pn.state._views:
+            pn.state._views[model.id][2].add_root(model)
+        show_own(self, model)
+
+    BokehModel.update_from_model = show
 
 
 class OrderlyComm(JupyterComm):

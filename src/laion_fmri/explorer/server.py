@@ -19,6 +19,7 @@ from tornado.ioloop import IOLoop
 from laion_fmri._errors import ConfigError, LaionFmriError
 from laion_fmri.config import Settings, load_settings
 from laion_fmri.explorer.app import TITLE, create_app
+from laion_fmri.explorer.background import when_left
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.components.rest import Rest
 from laion_fmri.explorer.data import ExplorerData
@@ -132,7 +133,7 @@ def serve_options(options: ServingOptions, login: Login, port: int) -> dict[str,
         told["auth_provider"] = UserLogin(login.accounts)
     elif login.oauth:
         provider = {**login.oauth}
-        pn.config.oauth_provider = provider.pop("oauth_provider")
+        pn.config.oauth_provider = provider.pop("oauth_provider")  # type: ignore[misc]
         told.update(provider, auth_provider=OAuthLogin(options.users))
     return told
 
@@ -179,13 +180,13 @@ class Pages:
 
     @classmethod
     def _count_this_one(cls) -> None:
-        def gone(_: object) -> None:
+        def gone() -> None:
             with cls._guard:
                 cls._n_open -= 1
 
         with cls._guard:
             cls._n_open += 1
-        pn.state.curdoc.on_session_destroyed(gone)
+        when_left(gone)
 
 
 def _announce(options: ServingOptions, policy: Policy, port: int) -> None:

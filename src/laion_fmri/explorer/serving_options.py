@@ -41,7 +41,7 @@ class ServingOptions:
         0 takes a free one.
     origins : tuple of str
         How browsers reach the server, where that is another name than its address:
-        ``"https://lab.example.org"``, ``"lab.example.org:5006"``.
+        ``"https://example.org"``, ``"example.org:5006"``.
     password_file : Path or None
         Users and their passwords; see `laion_fmri.explorer.accounts`.
     oauth : str
@@ -160,7 +160,7 @@ def require_safe(options: ServingOptions, login: Login) -> Policy:
     """
     for origin in options.origins:
         if origin != "*" and not host_of(origin):
-            raise ConfigError(f"{origin!r} is no origin. Write it as https://lab.example.org.")
+            raise ConfigError(f"{origin!r} is no origin. Write it as https://example.org.")
     if not _PREFIX.fullmatch(options.prefix):
         raise ConfigError(f"{options.prefix!r} is no prefix. Write it as /explorer.")
     if "*" in options.origins and not options.is_insecure:
@@ -177,8 +177,7 @@ def require_safe(options: ServingOptions, login: Login) -> Policy:
         is_near = is_loopback(options.address)
         how = "Open to other origins than this machine's" if is_near else "At " + options.address
         raise ConfigError(
-            f"{how}, others can reach the explorer. Add {' and '.join(lacking)}, or say "
-            "--insecure."
+            f"{how}, others can reach the explorer. Add {' and '.join(lacking)}, or say --insecure."
         )
     if options.owner:
         _require_owner_can_log_in(options, login)
@@ -187,9 +186,7 @@ def require_safe(options: ServingOptions, login: Login) -> Policy:
 
 def _require_owner_can_log_in(options: ServingOptions, login: Login) -> None:
     if not login:
-        raise ConfigError(
-            "--owner names a user, but there is no login. Add --password-file FILE."
-        )
+        raise ConfigError("--owner names a user, but there is no login. Add --password-file FILE.")
     known = options.owner in (login.accounts if login.accounts is not None else options.users)
     if not known:
         raise ConfigError(f"The owner {options.owner!r} is not among the users who can log in.")

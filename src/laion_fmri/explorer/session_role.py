@@ -37,7 +37,9 @@ def visitor_here() -> Visitor:
         return OWNER
     owner = os.environ.get(OWNER_VARIABLE, "")
     user = pn.state.user
-    is_local = is_from_this_machine(context.request) and only_local(_admitted_origins(sys.argv))
+    # Of the process: a script that Panel serves sees other arguments in sys.argv.
+    origins = _admitted_origins(sys.orig_argv)
+    is_local = is_from_this_machine(context.request) and only_local(origins)
     policy = Policy(
         is_shared=bool(owner) or not is_local,
         has_login=user is not None,

@@ -22,12 +22,19 @@ function prepare({ name, script, font, icons, styles }) {
     }
   }
 
-  // What came from Python is not news to Python. The channel would send it back, with every model
-  // in it, and break for good when one of them cannot be written down.
+  // What came from Python is not news to Python. Both channels, Panel's and that of widgets, would
+  // send it back: a click counts twice then, and what cannot be written down ends a channel.
   function sendNothingBack(manager) {
     const tell = manager._document_changed
     manager._document_changed = function (event) {
       if (event.sync !== false) tell.call(this, event)
+    }
+    const { Document } = Bokeh.require("document")
+    const listen = Document.prototype.on_change
+    Document.prototype.on_change = function (listener, ...options) {
+      const isWidget = String(listener).includes("._change_event(")
+      const heard = (event) => event.sync !== false && listener(event)
+      return listen.call(this, isWidget ? heard : listener, ...options)
     }
   }
 
