@@ -25,6 +25,7 @@ from pyviz_comms import Comm, JupyterComm, JupyterCommManager
 
 if TYPE_CHECKING:
     from bokeh.document import Document
+    from bokeh.events import ModelEvent
     from bokeh.model import Model
 
 # Every notebook of a browser tab shares its `window`; kernels may have other versions.
@@ -71,7 +72,7 @@ def _prepare() -> None:
     _keep_documents_apart()
     JupyterCommManager.server_comm = OrderlyComm
     if pn.config.comms in _IN_WIDGETS:
-        _keep_documents_together()
+        _send_to_widgets()
     publish_display_data({"application/javascript": page_script()})
 
 
@@ -132,19 +133,18 @@ def _keep_documents_apart() -> None:
     Reactive._get_properties = make  # type: ignore[method-assign]
 
 
-def _keep_documents_together() -> None:
-    """Have a widget show the document that Panel sends messages to, not a copy."""
-    from jupyter_bokeh.widgets import BokehModel
+def _send_to_widgets() -> None:
+    """Have messages reach views that are widgets; Panel sends theirs to a document unseen."""
+    send_own = Reactive._send_event
 
-    show_own = BokehModel.update_from_model
+    @functools.wraps(send_own)
+    def send(self: Reactive, Event: type[ModelEvent], **content: Any) -> None:  # noqa: N803
+        send_own(self, Event, **content)
+        for model, _ in self._models.copy().values():
+            if model.document is not None and model.document.session_context is None:
+                model.document.callbacks.send_event(Event(model=model, **content))
 
-    @functools.wraps(show_own)
-    def show(self: BokehModel, model: Model) -> None:
-        if model.document is None and model.id in pn.state._views:
-            pn.state._views[model.id][2].add_root(model)
-        show_own(self, model)
-
-    BokehModel.update_from_model = show
+    Reactive._send_event = send  # type: ignore[method-assign]
 
 
 class OrderlyComm(JupyterComm):
