@@ -37,7 +37,12 @@ def shown_progress(plan: TransferPlan, shown: bool = True) -> Iterator[Tell]:
 
 
 def carried_out(
-    plan: TransferPlan, progress: bool = True, tell: Tell | None = None, **options: int
+    plan: TransferPlan,
+    progress: bool = True,
+    tell: Tell | None = None,
+    *,
+    n_jobs: int = 1,
+    attempts: int | None = None,
 ) -> TransferReport:
     """Move the files of a plan, showing how it goes.
 
@@ -48,8 +53,8 @@ def carried_out(
         Show bars.
     tell : callable, optional
         Called with every event.
-    **options
-        Of `laion_fmri.transfer.engine.run`.
+    n_jobs, attempts
+        As for `laion_fmri.transfer.engine.run`.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def carried_out(
     """
     report = TransferReport(plan)
     with shown_progress(plan, progress) as show:
-        for event in engine.run(plan, **options):
+        for event in engine.run(plan, n_jobs=n_jobs, attempts=attempts):
             report.add(event)
             show(event)
             if tell is not None:
