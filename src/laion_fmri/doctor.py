@@ -1,4 +1,4 @@
-"""Whether everything is in place: versions, folders, the bucket, the access service."""
+"""Whether everything is in place: versions, a browser, folders, the bucket, the access service."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from laion_fmri import access, discovery
 from laion_fmri._errors import ConfigError, LaionFmriError
 from laion_fmri._version import __version__
+from laion_fmri.browser import ask_browser, find_browser
 from laion_fmri.bucket import open_bucket
 from laion_fmri.config import Settings, config_file, load_settings
 from laion_fmri.transfer.plan import format_bytes
@@ -85,7 +86,7 @@ def examine() -> Diagnosis:
     Nothing is changed, and nothing is sent but the questions that a listing of the bucket and
     the public manifest of the access service are.
     """
-    findings = [*_of_python(), *_of_extras()]
+    findings = [*_of_python(), *_of_extras(), _of_browser()]
     try:
         settings = load_settings()
     except ConfigError as error:
@@ -105,6 +106,22 @@ def _of_python() -> Iterator[Finding]:
 def _of_extras() -> Iterator[Finding]:
     for extra, packages in _EXTRAS.items():
         yield Finding(f"[{extra}]", *_versions(packages, Health.NOTE))
+
+
+def _of_browser() -> Finding:
+    command = find_browser()
+    if command is None:
+        said = "none here that can be asked; the explorer needs one with WebGL 2"
+        return Finding("browser", Health.NOTE, said)
+    found = ask_browser(command)
+    if found is None:
+        return Finding("browser", Health.NOTE, f"{command} does not answer")
+    if found.missing:
+        said = f"{found.name} lacks {', '.join(found.missing)}"
+        return Finding("browser", Health.NOTE, f"{said}; try another, or its settings")
+    how = "without a graphics card, so slowly" if found.draws_in_software else found.renderer
+    said = f"{found.name}, WebGL 2 {f'({how})' * bool(how)}".strip()
+    return Finding("browser", Health.GOOD, said)
 
 
 def _versions(packages: Iterable[str], if_missing: Health) -> tuple[Health, str]:

@@ -115,6 +115,7 @@ class BrainInspector(Viewer):
             ),
             ("ROIs", pn.Column(self.roi, self.roi_facts, self.drive_roi, self._roi_code, **padded)),
             dynamic=False,
+            sx={"& .MuiTab-root": {"minWidth": 0, "px": 1.5}},
             **wide,
         )
         self._layout = pn.Column(self.tabs, margin=0, **wide)
