@@ -232,6 +232,25 @@ assert notebook._NAME not in open({str(tmp_path / "saved.html")!r}).read()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+def test_a_click_in_one_cell_changes_what_another_shows():
+    code = """
+import panel as pn
+from bokeh.document import Document
+from panel.io.state import set_curdoc
+from pyviz_comms import JupyterComm
+from laion_fmri.explorer import notebook
+from laion_fmri.explorer.components.text import plain_text
+notebook._keep_documents_apart()
+text, cells = plain_text("before"), (Document(), Document())
+for cell in cells:
+    cell.add_root(pn.Column(text, plain_text("beside")).get_root(cell, JupyterComm()))
+for cell in cells:
+    with set_curdoc(cell):
+        text.object = f"after a click in {id(cell)}"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_nothing_is_changed_outside_a_notebook(monkeypatch):
     made = pmui.base.MaterialComponent._get_model
     notebook.prepare()

@@ -76,6 +76,7 @@ class WebPage:
         self._heard = asyncio.Event()
         self._last = time.monotonic()
         self._socket: WebSocketClientConnection | None = None
+        self._listening: asyncio.Future[None] | None = None
 
     # --- opening and leaving ------------------------------------------------------------
 
@@ -115,6 +116,7 @@ class WebPage:
         """Leave the page."""
         if self._socket is not None:
             self._socket.close()
+        if self._listening is not None:
             self._listening.cancel()
 
     def _headers(self) -> dict[str, str]:
@@ -208,6 +210,9 @@ class WebPage:
         end = time.monotonic() + seconds
         while not is_so():
             self._heard.clear()
+            if self._listening is not None and self._listening.done():
+                self._listening.result()
+                raise ConnectionError(f"The server left while waiting for {what}")
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"Waited {seconds} s for {what}")

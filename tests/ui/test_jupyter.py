@@ -79,6 +79,26 @@ def test_pieces_are_drawn_linked_and_read_back(open_notebook):
     assert json.loads(notebook.printed(read).inner_text()) == [8, 8, chosen, chosen, True]
 
 
+def test_pieces_are_widgets_where_an_editor_wants_them(open_notebook):
+    browser, view, read = 1, 2, 3
+    notebook = open_notebook(
+        [
+            "import panel as pn\npn.extension(comms='ipywidgets', inline=True)\n" + SUBJECT,
+            "browser = TrialBrowser(sub)\nbrowser",
+            "view = BrainView(sub, trial=browser.param.trial)\nview",
+            "print(browser.trial, view.trial)",
+        ]
+    )
+    notebook.run_all()
+    canvas = notebook.cell(view).locator('[data-state="ready"] canvas').first
+    expect(canvas).to_be_visible(timeout=PATIENCE)
+    notebook.cell(browser).get_by_role("button", name="Next", exact=True).click()
+    trial = notebook.cell(browser).get_by_label("Trial", exact=True)
+    expect(trial).to_have_value("1", timeout=PATIENCE)
+    notebook.run(read)
+    expect(notebook.printed(read)).to_have_text("1 1\n", timeout=PATIENCE)
+
+
 def test_the_whole_explorer_in_a_cell(open_notebook):
     explorer, read = 1, 2
     notebook = open_notebook(

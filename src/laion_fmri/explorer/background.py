@@ -19,6 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger("laion_fmri.explorer")
 
 _HEAD_START = 0.3  # seconds: what is ready by then goes out with the page itself
+_crowd = 0  # pages that are open beside the one that is being made
 _PATIENCE = 0.25  # seconds: shorter waits are calmer without a flicker
 _THREADS = FairThreads(8, most_of_one=3)
 
@@ -104,7 +105,7 @@ class Latest:
             tell(_at_once(work))
             return
         working = _THREADS.submit(work, id(pn.state.curdoc))
-        if _is_being_made():
+        if _is_being_made() and not _crowd:
             wait([working], timeout=_HEAD_START)
             if working.done():
                 tell(working)
@@ -125,6 +126,12 @@ def is_served() -> bool:
     """Whether the code runs for a page of a server, rather than in a script or a notebook."""
     doc = pn.state.curdoc
     return doc is not None and doc.session_context is not None
+
+
+def set_crowd(n_others: int) -> None:
+    """Say how many other pages are open: they do not wait for what a new one shows first."""
+    global _crowd
+    _crowd = n_others
 
 
 def when_left(act: Callable[[], object]) -> None:

@@ -19,7 +19,7 @@ from tornado.ioloop import IOLoop
 from laion_fmri._errors import ConfigError, LaionFmriError
 from laion_fmri.config import Settings, load_settings
 from laion_fmri.explorer.app import TITLE, create_app
-from laion_fmri.explorer.background import when_left
+from laion_fmri.explorer.background import set_crowd, when_left
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.components.rest import Rest
 from laion_fmri.explorer.data import ExplorerData
@@ -183,9 +183,11 @@ class Pages:
         def gone() -> None:
             with cls._guard:
                 cls._n_open -= 1
+                set_crowd(cls._n_open - 1)
 
         with cls._guard:
             cls._n_open += 1
+            set_crowd(cls._n_open - 1)
         when_left(gone)
 
 

@@ -29,6 +29,7 @@ NO_IMAGES = (
 )
 NO_MASKS = "Masks exist for shared images only; this one was seen by one participant."
 
+_WIDTH_ALONE = 640  # pixels: a cell is wider than a picture should be high
 _HUES = (0.58, 0.07, 0.36, 0.93, 0.14, 0.76, 0.50, 0.01, 0.27, 0.67, 0.86, 0.44)
 """Neighbouring nouns get hues far apart."""
 
@@ -75,6 +76,8 @@ class ImageView(AnsweringComponent):
         **params: Any,
     ) -> None:
         params.setdefault("sizing_mode", "stretch_width")
+        if subject is not None:
+            params.setdefault("max_width", _WIDTH_ALONE)
         super().__init__(**params)
         self._act = act
         self._source = None if subject is None else source_of(subject)

@@ -56,6 +56,15 @@ class TrialBrowser(Piece):
         Without one, fill it with `set_trials`.
     latest : callable, optional
         Makes the `Latest` that slow work goes through, for a view of a tab.
+
+    Examples
+    --------
+    >>> from laion_fmri.explorer import BrainView, TrialBrowser
+    >>> browser = TrialBrowser(sub)
+    >>> view = BrainView(sub, trial=browser.param.trial)  # follows the browser
+    >>> browser.trial = 7
+    >>> view.trial
+    7
     """
 
     trial = param.Integer(
