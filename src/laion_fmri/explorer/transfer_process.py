@@ -81,9 +81,9 @@ def _run_apart(
                 told = json.loads(line)
                 if "problem" in told:
                     raise TransferError(told["problem"])
+                yield from _events(told["events"], files)
                 if told.get("is_over"):
                     return
-                yield from _events(told["events"], files)
                 if cancel.is_set() and not is_told:
                     is_told = True
                     _say(process.stdin, _CANCEL)
@@ -163,7 +163,9 @@ class _Teller:
             for local in list(self._moved):
                 self._settle(local)
             rows, self._rows = self._rows, []
-            print(json.dumps({"events": rows, **more}), file=self._out, flush=True)
+            # In one piece and under the lock: two threads write, and a line is a message.
+            self._out.write(json.dumps({"events": rows, **more}) + "\n")
+            self._out.flush()
 
     def _settle(self, local: str) -> None:
         n_bytes = self._moved.pop(local, 0)
@@ -228,8 +230,7 @@ def _carry_out(order: dict[str, Any], out: IO[Any]) -> None:
     for event in engine.run(plan, n_jobs=record.n_jobs, cancel=cancel):
         teller.add(event)
     is_over.set()
-    teller.write()
-    print(json.dumps({"is_over": True}), file=out, flush=True)
+    teller.write(is_over=True)
 
 
 if __name__ == "__main__":
