@@ -57,6 +57,8 @@ async def _trial(address: str, **headers: str) -> bytes:
     own = page._headers()
     page._headers = lambda: {**own, **headers}
     await page.open("tab=Trials&subject=sub-01")
+    await page.until(lambda: page.shows("ImageView", "picture"), "what is shown for the image")
+    await page.quiet(0.3)  # its bytes follow
     page.close()
     return b"".join(page.received)
 

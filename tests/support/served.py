@@ -63,7 +63,10 @@ def served(
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()  # one that does not end must not outlive the test that says so
         if errors:
             errors.close()
 

@@ -70,7 +70,6 @@ class WebPage:
         self.models: dict[str, dict[str, Any]] = {}
         self.received: list[bytes] = []
         self.problems: list[str] = []
-        self.n_bytes = 0
         self._is_known = self._is_whole = False
         self._sending = asyncio.Lock()
         self._heard = asyncio.Event()
@@ -131,11 +130,6 @@ class WebPage:
         for name, model in list(self.models.items()):
             if kind in model["type"] and all(model.get(k) == v for k, v in wanted.items()):
                 yield name
-
-    def data_of(self, component: str) -> dict[str, Any]:
-        """What the last component of a class shows: its parameters."""
-        found = [m for m in self.models.values() if m.get("class_name") == component]
-        return self.models[found[-1]["data"]["id"]]
 
     def shows(self, component: str, parameter: str) -> str | None:
         """What the last component of a class has as a parameter; None before it is told."""
@@ -250,7 +244,6 @@ class WebPage:
         return part
 
     def _keep(self, part: bytes) -> None:
-        self.n_bytes += len(part)
         if self.keeps:
             self.received.append(part)
 

@@ -74,7 +74,7 @@ def test_a_viewer_looks_and_is_told_what_is_not_theirs(page: Page, address: str)
     expect(page.get_by_text("sub-03").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Change settings…")).to_have_count(0)
     page.get_by_role("tab", name="Splits").click()
-    expect(page.get_by_text("random_0").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Random baseline").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Make a split")).to_have_count(0)
 
 

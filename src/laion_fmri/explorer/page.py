@@ -8,8 +8,10 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 from panel.viewable import Viewable
 
+from laion_fmri.explorer.background import is_served
 from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.roles import Visitor
+from laion_fmri.explorer.waiting_writes import watch_over_writes
 
 _FROM_THE_BROWSER = frozenset(
     {"dark_theme", "sidebar_open", "contextbar_open", "sidebar_width", "contextbar_width"}
@@ -30,6 +32,8 @@ class ExplorerPage(pmui.Page):
         # follows the server's state is kept when it has been left. Views say what works.
         with edit_readonly(self):
             self.busy = self.param.loading
+        if is_served():
+            watch_over_writes()
 
     def _process_property_change(self, props: dict[str, Any]) -> dict[str, Any]:
         wanted = {name: value for name, value in props.items() if name in _FROM_THE_BROWSER}
