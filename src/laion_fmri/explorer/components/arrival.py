@@ -22,7 +22,9 @@ class Arrival(JSComponent):
     _esm: ClassVar[str] = """
     export function render({ model }) {
       const tell = () => { model.arrived = true }
-      requestAnimationFrame(() => setTimeout(tell, 50)) // the parts beside it are drawn as well
+      // The parts beside it are drawn as well, also by a browser that has much to do.
+      const once_calm = () => globalThis.requestIdleCallback?.(tell, { timeout: 1500 }) ?? tell()
+      requestAnimationFrame(() => setTimeout(once_calm, 50))
       return document.createElement("span")
     }
     """
