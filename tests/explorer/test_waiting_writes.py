@@ -7,6 +7,7 @@ import asyncio
 import panel as pn
 import panel_material_ui as pmui
 from panel.io import document
+from panel.io.state import set_curdoc
 from web_page import WebPage, fetch
 
 from laion_fmri.explorer.page import ExplorerPage
@@ -25,7 +26,7 @@ def test_a_change_that_was_put_aside_and_forgotten_is_sent():
     def change_and_forget() -> None:
         doc, button = docs[-1]
         document._WRITE_BLOCK[doc] = True  # a message is being written just now
-        with pn.io.state.set_curdoc(doc):
+        with set_curdoc(doc):
             button.label = "after"
         assert doc in document._WRITE_MSGS
         del document._WRITE_BLOCK[doc]  # it was written before the next one's turn came
