@@ -21,6 +21,14 @@ COLUMNS = ("session", "run", "beta_index", "label")
 STIMULI_GROUPS = ("shared", "unique")
 
 
+def no_trials() -> pd.DataFrame:
+    """A trial table without a row; its columns are of the types that rows would have."""
+    import pandas as pd
+
+    nothing = pd.DataFrame({name: [] for name in COLUMNS}, dtype=object)
+    return nothing.astype({"run": np.int64, "beta_index": np.int64})
+
+
 def read_trials(path: Path) -> pd.DataFrame:
     """Read one session's trial table.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
 from laion_fmri.explorer import trial_data
 from laion_fmri.explorer.roi_responses import VoxelChoice, percentiles, roi_responses
+from laion_fmri.explorer.trial_filter import Filters, TrialFilter
 from laion_fmri.explorer.trial_table import next_repeat, trial_table
 from laion_fmri.responses import nan_mean, z_scored
 from laion_fmri.subject import load_subject
@@ -24,8 +26,6 @@ def sub(tiny_home):
 @pytest.fixture
 def own_sub(tiny_home, tmp_path):
     """A subject whose files a test may spoil."""
-    import shutil
-
     data_dir = shutil.copytree(tiny_home.data_dir, tmp_path / "data")
     return load_subject("sub-01", data_dir)
 
@@ -48,6 +48,16 @@ def test_without_stimulus_metadata_the_names_say_what_they_can(own_sub):
     for column in ("session", "run", "image_name", "unique_or_shared", "repeat", "repeats"):
         assert table[column].tolist() == with_metadata[column].tolist()
     assert set(table["dataset"]) == {""}
+
+
+@pytest.mark.parametrize("has_metadata", [True, False])
+def test_a_subject_without_sessions_has_no_trials_to_filter(own_sub, has_metadata):
+    shutil.rmtree(own_sub.data_dir / layout.BETAS_TREE / "sub-01")
+    if not has_metadata:
+        layout.local_path(own_sub.data_dir, layout.STIMULI_METADATA).unlink()
+    trials = TrialFilter(trial_table(own_sub))
+    assert len(trials) == 0
+    assert trials.filtered(Filters(run="1")).trials.tolist() == []
 
 
 def test_next_repeat_goes_round():

@@ -17,6 +17,10 @@ from laion_fmri._errors import (
 
 SECOND = [LABELS[3], LABELS[0], LABELS[0]]
 ALL = [*LABELS, *SECOND]
+COLUMNS = [
+    "session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset",
+    "participant", "n_reps", "run", "beta_index",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -35,10 +39,7 @@ def test_metadata_rows_line_up_with_betas(small):
     table = small.subject.metadata
     betas = small.subject.get_betas(session=None)
     assert len(table) == sum(len(part) for part in betas.values())
-    assert table.columns.tolist() == [
-        "session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset",
-        "participant", "n_reps", "run", "beta_index",
-    ]  # fmt: skip
+    assert table.columns.tolist() == COLUMNS
     assert table.index.tolist() == list(range(7))
     assert table["image_name"].tolist() == ALL
     assert table["session"].tolist() == ["ses-01"] * 4 + ["ses-10"] * 3
@@ -52,7 +53,7 @@ def test_metadata_without_sessions(tmp_path):
     data.metadata()
     table = data.subject.metadata
     assert len(table) == 0
-    assert {"image_name", "stim_idx", "dataset"} <= set(table.columns)
+    assert table.columns.tolist() == COLUMNS
     with pytest.raises(TrialNotFoundError, match="none"):
         data.subject.captions.human(0)
 

@@ -230,6 +230,8 @@ class FaultyProxy:
                 client.sendall(_head(status, told))
                 self._send(client, request.key, body)
                 return not is_longer
+        if fault is Fault.CHANGED:  # first, for a client that is gone before the answer ends
+            self.replace(request.key)
         client.sendall(_head(status, told))
         self._send(client, request.key, body[:cut])
         match fault:
@@ -238,10 +240,7 @@ class FaultyProxy:
                     return False
                 self._send(client, request.key, body[cut:])
                 return True
-            case Fault.CHANGED:
-                self.replace(request.key)
-                _reset(client)
-            case Fault.RESET:
+            case Fault.CHANGED | Fault.RESET:
                 _reset(client)
         return False  # the end of a truncated body
 

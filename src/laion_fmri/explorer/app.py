@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from bokeh.util.warnings import BokehUserWarning
 from tornado.websocket import WebSocketClosedError
 
+from laion_fmri.explorer.components.ahead import Ahead
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.page import ExplorerPage, banner
 from laion_fmri.explorer.roles import Visitor
@@ -52,7 +53,7 @@ def create_app(data: ExplorerData | None = None, visitor: Visitor | None = None)
         pn.state.location.sync(explorer, list(IN_THE_ADDRESS))
     return ExplorerPage(
         title=TITLE,
-        main=[*banner(data.visitor), explorer.strip, *explorer.tabs],
+        main=[*banner(data.visitor), explorer.strip, *explorer.tabs, Ahead()],
         theme_config=THEME,
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from functools import partial
 from typing import TypeVar
@@ -105,8 +106,8 @@ class Latest:
             tell(_at_once(work))
             return
         working = _THREADS.submit(work, id(pn.state.curdoc))
-        if _is_being_made() and not _crowd:
-            wait([working], timeout=_HEAD_START)
+        if _is_being_made() or self._gate.is_being_made:
+            wait([working], timeout=_HEAD_START / (1 + _crowd))
             if working.done():
                 tell(working)
                 return
@@ -129,7 +130,7 @@ def is_served() -> bool:
 
 
 def set_crowd(n_others: int) -> None:
-    """Say how many other pages are open: they do not wait for what a new one shows first."""
+    """Say how many other pages are open: the more, the less they wait for what this one shows."""
     global _crowd
     _crowd = n_others
 
@@ -155,7 +156,17 @@ class Gate:
 
     def __init__(self) -> None:
         self._is_open = False
+        self.is_being_made = False
         self._waiting: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def making(self) -> Iterator[None]:
+        """While the view is made: what is ready soon becomes part of it, and need not follow."""
+        self.is_being_made = True
+        try:
+            yield
+        finally:
+            self.is_being_made = False
 
     def let_through(self, change: Callable[[], None]) -> None:
         """Make a change on the page's own turn, or keep it until the gate opens."""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from laion_fmri import layout
 from laion_fmri._errors import LaionFmriError, UnknownNameError
 from laion_fmri.explorer.components.slices_data import SliceAnatomy, VolumeGrid
+from laion_fmri.explorer.components.surface_data import Mesh, checked_mesh
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.flat_patch import find_flat_patch, flat_points
-from laion_fmri.explorer.maps import BrainMap, available_maps, find_map
+from laion_fmri.explorer.maps import BrainMap
 from laion_fmri.masks import nonzero
 from laion_fmri.subject import Subject
 from laion_fmri.subject_files import SubjectFiles
@@ -93,12 +94,26 @@ def surfaces(
             },
             [patch for patch in patches.values() if patch is not None],
         )
-    files = [surface_path(recon, hemi, shape) for hemi in layout.HEMISPHERES]
     return data.remember(
         ("surface", sub.name, shape),
         lambda: {hemi: read_surface(recon, hemi, shape) for hemi in layout.HEMISPHERES},
-        files,
+        _surface_files(sub, shape),
     )
+
+
+def meshes(data: ExplorerData, sub: Subject, space: Space = "fsnative") -> dict[str, Mesh]:
+    """Both hemispheres in the shape that is shown first, as they are drawn."""
+    parts = surfaces(data, sub, FIRST_SHAPE, space)
+    return data.remember(
+        ("meshes", sub.name, space),
+        lambda: {hemi: checked_mesh(hemi, s.points, s.triangles) for hemi, s in parts.items()},
+        _surface_files(sub, FIRST_SHAPE) if space == "fsnative" else (),
+    )
+
+
+def _surface_files(sub: Subject, kind: str) -> list[Path]:
+    recon = sub.get_freesurfer_dir()
+    return [surface_path(recon, hemi, kind) for hemi in layout.HEMISPHERES]
 
 
 def underlay(
@@ -108,11 +123,10 @@ def underlay(
     if space == "fsaverage":
         return data.remember(("fsaverage", kind), lambda: _read_fsaverage_underlay(kind))
     recon = sub.get_freesurfer_dir()
-    files = [surface_path(recon, hemi, kind) for hemi in layout.HEMISPHERES]
     return data.remember(
         ("underlay", sub.name, kind),
         lambda: {hemi: read_underlay(recon, hemi, kind) for hemi in layout.HEMISPHERES},
-        files,
+        _surface_files(sub, kind),
     )
 
 
@@ -168,11 +182,8 @@ def samplers(data: ExplorerData, sub: Subject) -> dict[str, CortexSampler]:
             for hemi in layout.HEMISPHERES
         }
 
-    recon = sub.get_freesurfer_dir()
-    files = [
-        surface_path(recon, hemi, kind) for hemi in layout.HEMISPHERES for kind in ("white", "pial")
-    ]
-    return data.remember(("samplers", sub.name), make, [*files, _mask_path(sub)])
+    files = [*_surface_files(sub, "white"), *_surface_files(sub, "pial"), _mask_path(sub)]
+    return data.remember(("samplers", sub.name), make, files)
 
 
 def map_values(data: ExplorerData, sub: Subject, brain_map: BrainMap) -> NDArray[np.float32] | None:
@@ -397,6 +408,7 @@ class Picture:
     space: Space
     shapes: list[str]
     surfaces: dict[str, Surface]
+    meshes: dict[str, Mesh]
     underlay: Hemispheres
     brain_map: BrainMap
     values: Hemispheres
@@ -419,9 +431,9 @@ def picture(
     LaionFmriError
         What is missing or damaged.
     """
-    meshes = surfaces(data, sub, FIRST_SHAPE, space)
+    parts = surfaces(data, sub, FIRST_SHAPE, space)
     values = map_on_surface(data, sub, brain_map, space)
-    for hemi, surface in meshes.items():
+    for hemi, surface in parts.items():
         if hemi in values:
             require_same_vertices(surface, values[hemi], brain_map.name)
     categories = sub.get_available_categories()
@@ -429,7 +441,8 @@ def picture(
         subject=sub,
         space=space,
         shapes=shapes(sub, space),
-        surfaces=meshes,
+        surfaces=parts,
+        meshes=meshes(data, sub, space),
         underlay=underlay(data, sub, underlay_kind, space),
         brain_map=brain_map,
         values=values,
@@ -437,8 +450,3 @@ def picture(
         rois=rois_on_surface(data, sub, space) if categories else {},
         categories=categories,
     )
-
-
-def prepare(data: ExplorerData, sub: Subject) -> None:
-    """Have what the view first shows of a subject ready."""
-    picture(data, sub, find_map(available_maps(sub), "", sub.name))

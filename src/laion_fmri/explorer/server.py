@@ -24,6 +24,7 @@ from laion_fmri.explorer.components.notice import notice
 from laion_fmri.explorer.components.rest import Rest
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.headers import careful_answers
+from laion_fmri.explorer.lasting import set_lasting_aside
 from laion_fmri.explorer.login import OAuthLogin, UserLogin
 from laion_fmri.explorer.roles import Policy
 from laion_fmri.explorer.serving_options import (
@@ -45,12 +46,14 @@ class _LeftPages(logging.Filter):
         return "connection was closed" not in record.getMessage()
 
 
-logging.getLogger("bokeh.server.views.ws").addFilter(_LeftPages())
+for _name in ("bokeh.server.views.ws", "panel.io.document"):
+    logging.getLogger(_name).addFilter(_LeftPages())
 
 MOST_PAGES = 200
 """Pages that are open at once; whoever comes then is asked to come back later."""
 
 _WARM_UP = 5.0  # seconds: with a head start the first page shows its brain at once
+_REST = 2.0  # seconds without a page
 _LEFT_FOR = 10_000  # milliseconds that the session of a page outlives it, for a reload
 _LOOKED_AFTER = 5_000  # milliseconds between two looks for sessions that are over
 _MOST_MESSAGE = 24 << 20  # bytes; an upload comes in parts of 10 MB
@@ -184,11 +187,18 @@ class Pages:
             with cls._guard:
                 cls._n_open -= 1
                 set_crowd(cls._n_open - 1)
+            if not cls.count():
+                IOLoop.current().call_later(_REST, cls._rest)
 
         with cls._guard:
             cls._n_open += 1
             set_crowd(cls._n_open - 1)
         when_left(gone)
+
+    @classmethod
+    def _rest(cls) -> None:
+        if not cls.count():
+            set_lasting_aside()
 
 
 def _announce(options: ServingOptions, policy: Policy, port: int) -> None:
@@ -247,12 +257,15 @@ def require_free_port(port: int, address: str = LOOPBACK) -> int:
 
 def warm_up(data: ExplorerData) -> None:
     """Make what the first pages show while the browser is still opening."""
-    from laion_fmri.explorer import brain_data
-    from laion_fmri.explorer.trial_source import TrialSource
+    from laion_fmri.explorer.state import ExplorerState
+    from laion_fmri.explorer.tabs.brain import BrainTab
+    from laion_fmri.explorer.tabs.trials import TrialsTab
 
     for name in data.local_subjects()[:1]:
-        # What is missing or damaged is said by the page itself, in its place.
-        with contextlib.suppress(LaionFmriError):
-            brain_data.prepare(data, data.subject(name))
-        with contextlib.suppress(LaionFmriError):
-            TrialSource(data, name).trials()
+        for kind in (BrainTab, TrialsTab):
+            # What is missing or damaged is said by the page itself, in its place.
+            with contextlib.suppress(LaionFmriError):
+                tab = kind(ExplorerState(subject=name, tab=kind.title), data)
+                tab.open()
+                tab.__panel__().get_root()
+    set_lasting_aside()

@@ -10,7 +10,7 @@ import numpy as np
 from laion_fmri import layout
 from laion_fmri._errors import StimuliNotDownloadedError
 from laion_fmri.splits.recipes import ood_type_of
-from laion_fmri.trials import is_shared
+from laion_fmri.trials import is_shared, no_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +62,8 @@ def _without_stimulus_metadata(sub: Subject) -> pd.DataFrame:
     assert isinstance(tables, dict)
     parts = [
         table.assign(session=session, session_trial=np.arange(len(table)))
-        for session, table in tables.items()
+        for session, table in (tables or {"": no_trials()}).items()
     ]
-    if not parts:
-        parts = [pd.DataFrame({c: [] for c in ("session", "session_trial", "run", "label")})]
     joined = pd.concat(parts, ignore_index=True).rename(columns={"label": "image_name"})
     joined["dataset"] = ""
     joined["unique_or_shared"] = np.where(

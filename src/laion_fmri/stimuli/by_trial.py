@@ -19,6 +19,7 @@ from laion_fmri._errors import InconsistentDataError, TrialNotFoundError
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.stimuli.metadata import NameIndex, read_metadata
 from laion_fmri.subject_files import SubjectFiles
+from laion_fmri.trials import no_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +43,14 @@ def trial_metadata(sub: Subject) -> pd.DataFrame:
     index = NameIndex(images["image_name"], path)
     tables = sub.get_trial_info(session=None)
     assert isinstance(tables, dict)
+    filled = {session: table for session, table in tables.items() if len(table)}
     trials = pd.concat(
         [
             table.drop(columns=[c for c in _DERIVED if c in table.columns]).assign(
                 session=session, session_trial=np.arange(len(table)), image_name=table["label"]
             )
-            for session, table in tables.items()
-            if len(table)
-        ]
-        or [pd.DataFrame(columns=["session", "session_trial", "image_name", "label"])],
+            for session, table in (filled or {"": no_trials()}).items()
+        ],
         ignore_index=True,
     ).drop(columns="label")
     _require_known(sub.name, index.lacking(trials["image_name"]), path.name, "download_stimuli()")

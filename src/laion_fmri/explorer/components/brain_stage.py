@@ -168,10 +168,7 @@ class BrainStage(Viewer):
 def _fill(view: SurfaceView, picture: Picture, before: Picture | None) -> None:
     # What is the same object as before is in the page already.
     if before is None or before.surfaces is not picture.surfaces:
-        view.set_surface(
-            {h: (s.points, s.triangles) for h, s in picture.surfaces.items()},
-            spread=brain_data.FIRST_SHAPE in brain_data.SPREAD,
-        )
+        view.set_surface(picture.meshes, spread=brain_data.FIRST_SHAPE in brain_data.SPREAD)
         view.set_shapes(picture.shapes, shown=brain_data.FIRST_SHAPE)
         before = None
     if before is None or before.underlay is not picture.underlay:

@@ -319,7 +319,8 @@ class BrainView(Piece):
         self.inspector.set_picture(picture, self._maps)
         self._show_rois()
         self.export.set_picture(picture, self.view)
-        self.stage.set_slices(self.controls.anatomy.value)
+        # The cortex first: slices are as much again to send.
+        self._gate.let_through(lambda: self.stage.set_slices(self.controls.anatomy.value))
         if self.stage.beside is not None:
             self._ask_beside()
 

@@ -3,12 +3,24 @@
 
 const LIBRARY = Symbol.for("laion_fmri.surface_view.modules")
 
+// Panel's loader of modules takes each apart and puts it together again, which for a viewer of
+// this size takes half a second; the browser's own is out of its reach in here.
+const importAsItIs = () => new Function("url", "return import(url)")
+
+async function load(url) {
+  try {
+    return await importAsItIs()(url)
+  } catch {
+    return import(url)
+  }
+}
+
 /** The scripts this view stands on, loaded once per page. */
 function loadModules(model) {
   if (!globalThis[LIBRARY]) {
     globalThis[LIBRARY] = locateModules(model).then(async (urls) => {
       const names = Object.keys(urls)
-      const modules = await Promise.all(names.map((name) => import(urls[name])))
+      const modules = await Promise.all(names.map((name) => load(urls[name])))
       return Object.fromEntries(names.map((name, i) => [name, modules[i]]))
     })
     globalThis[LIBRARY].catch(() => delete globalThis[LIBRARY])

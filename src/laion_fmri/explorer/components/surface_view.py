@@ -124,7 +124,7 @@ class SurfaceView(JSComponent):
 
     def set_surface(
         self,
-        meshes: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+        meshes: Mapping[str, Mesh | tuple[npt.ArrayLike, npt.ArrayLike]],
         *,
         spread: bool = False,
     ) -> None:
@@ -136,7 +136,8 @@ class SurfaceView(JSComponent):
         Parameters
         ----------
         meshes : mapping
-            ``"L"`` and/or ``"R"`` to points (n, 3) in mm and triangles (m, 3).
+            ``"L"`` and/or ``"R"`` to points (n, 3) in mm and triangles (m, 3), or to what
+            `checked_mesh` made of them.
         spread : bool
             Shift the hemispheres apart along x, as inflated ones would overlap. Only the
             drawing is shifted: picked coordinates are those given.
@@ -146,7 +147,10 @@ class SurfaceView(JSComponent):
         InvalidArgumentError
             If a hemisphere, a shape or a vertex index is not what it should be.
         """
-        checked = {side: checked_mesh(side, *mesh) for side, mesh in meshes.items()}
+        checked = {
+            side: mesh if isinstance(mesh, Mesh) else checked_mesh(side, *mesh)
+            for side, mesh in meshes.items()
+        }
         offsets = spread_offsets(checked) if spread else dict.fromkeys(checked, 0.0)
         same = self._vertex_counts(checked) == self._vertex_counts(self._meshes)
         self._meshes = checked

@@ -62,8 +62,9 @@ class Tab(Viewer):
             self.refresh()
         else:
             self._built = True
-            self.build()
-            self.refresh()
+            with self._gate.making():
+                self.build()
+                self.refresh()
             self._place[:] = [self.layout, Arrival(self._gate.open)]
         self._place.visible = True
 
