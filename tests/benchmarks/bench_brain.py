@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import shutil
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -36,10 +38,9 @@ from headless import launch
 from laion_fmri import layout
 from laion_fmri.config import Settings
 from laion_fmri.demo.anatomy import make_brain, write_anatomy
-from laion_fmri.demo.home import prepare_demo_home
+from laion_fmri.demo.home import DemoHome, prepare_demo_home
 from laion_fmri.demo.profiles import get_profile
 from laion_fmri.explorer import brain_data, maps
-from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.components.brain_view import BrainView
 from laion_fmri.explorer.data import ExplorerData
 
@@ -169,8 +170,6 @@ def measure(settings: Settings, rounds: int) -> None:
     brain_data.picture(data, sub, listed[1])
     say("next map put together in the server", f"{time.perf_counter() - start:.2f} s")
 
-    for warm in (False, True):
-        measure_choosing(settings, warm)
     views: list[BrainView] = []
 
     def make() -> BrainView:
@@ -221,26 +220,45 @@ def measure(settings: Settings, rounds: int) -> None:
         browser.close()
 
 
-def measure_choosing(settings: Settings, warm: bool) -> None:
-    """From the click on the Brain tab of the explorer to its first picture."""
-    data = ExplorerData(settings)
-    if warm:  # as `laion-fmri explore` does while the browser opens
-        brain_data.prepare(data, data.subject(SUBJECT))
-    with served(lambda: create_app(data)) as address, sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"{address}?tab=Discover&subject={SUBJECT}")
-        tab = page.get_by_role("tab", name="Brain")
-        tab.wait_for()
-        page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(3000)  # the tab that was open first is drawn
-        start = time.perf_counter()
-        tab.click()
-        page.wait_for_selector(READY, timeout=PATIENCE)
-        seconds = time.perf_counter() - start
-        what = "warmed up" if warm else "nothing remembered"
-        say(f"click to first picture, {what}", f"{seconds:.2f} s", "3 s", seconds <= 3)
-        browser.close()
+def measure_choosing(home: DemoHome, rounds: int) -> None:
+    """From the click on the Brain tab to its first picture, the explorer served as users do."""
+    with explorer(home) as address, sync_playwright() as playwright:
+        found = []
+        for _ in range(rounds):
+            browser = launch(playwright)
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            page.goto(f"{address}?tab=Discover&subject={SUBJECT}")
+            tab = page.get_by_role("tab", name="Brain")
+            tab.wait_for()
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(4000)  # the tab that was open first is drawn
+            start = time.perf_counter()
+            tab.click()
+            page.wait_for_selector(READY, timeout=PATIENCE)
+            found.append(time.perf_counter() - start)
+            browser.close()
+        median = statistics.median(found)
+        say("click to first picture, each in a new browser", f"{median:.2f} s", "3 s", median <= 3)
+        say("  the slowest of them", f"{max(found):.2f} s")
+
+
+@contextmanager
+def explorer(home: DemoHome) -> Iterator[str]:
+    """`laion-fmri explore` in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "laion_fmri", "explore", "--no-browser", "--port", str(port)]
+    own = {"LAION_FMRI_DATA_DIR": str(home.data_dir), "LAION_FMRI_BUCKET": home.settings.bucket}
+    server = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()  # where it is: from then on it answers
+        time.sleep(3)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def drag_threshold(page: Page, sent: list[int]) -> None:
@@ -292,6 +310,7 @@ def main() -> None:
             start = time.perf_counter()
             grow(home.data_dir)
             print(f"(a subject of full size written in {time.perf_counter() - start:.0f} s)")
+        measure_choosing(home, arguments.rounds)
         measure(home.settings, arguments.rounds)
 
 

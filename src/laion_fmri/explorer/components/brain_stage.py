@@ -42,7 +42,7 @@ class BrainStage(Viewer):
 
     def __init__(self, data: ExplorerData, gate: Gate, say: Callable[[str], None]) -> None:
         super().__init__()
-        self._data, self._say = data, say
+        self._data, self._gate, self._say = data, gate, say
         self.view = SurfaceView(sizing_mode="stretch_both", min_height=560)
         self.other = SurfaceView(sizing_mode="stretch_both", min_height=560)
         self.picture: Picture | None = None
@@ -90,6 +90,10 @@ class BrainStage(Viewer):
 
     def set_slices(self, anatomy: str | None) -> None:
         """Have slices to show over this volume of the subject; None for none."""
+        # The cortex first: slices are as much again to send.
+        self._gate.let_through(lambda: self._set_slices(anatomy))
+
+    def _set_slices(self, anatomy: str | None) -> None:
         picture, view, data = self.picture, self.view, self._data
         if picture is None:
             return

@@ -319,8 +319,7 @@ class BrainView(Piece):
         self.inspector.set_picture(picture, self._maps)
         self._show_rois()
         self.export.set_picture(picture, self.view)
-        # The cortex first: slices are as much again to send.
-        self._gate.let_through(lambda: self.stage.set_slices(self.controls.anatomy.value))
+        self.stage.set_slices(self.controls.anatomy.value)
         if self.stage.beside is not None:
             self._ask_beside()
 
