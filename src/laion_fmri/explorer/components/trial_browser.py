@@ -41,6 +41,7 @@ _COLUMNS: list[tuple[str, str, Kind, int]] = [
     ("shown", "Repeat", "text", 56),
 ]
 _ROWS = 15
+_WHILE_TYPING = 0.25  # seconds of rest after which the chosen trial follows the filters
 
 
 class TrialBrowser(Piece):
@@ -110,6 +111,7 @@ class TrialBrowser(Piece):
         self.marks.param.watch(lambda _: self._update(lists=False), "kept")
         self.layout = self._lay_out()
         self._sides_work = latest(pn.Spacer())
+        self._inside_work = latest(pn.Spacer())
         if subject is not None:
             source = source_of(subject)
             self.set_trials(source, source.trials())
@@ -236,7 +238,9 @@ class TrialBrowser(Piece):
             self.split = value
         else:
             self.filters = self.filters.changed(**{name: value})
-        on_the_page(self._stay_inside)
+        self._inside_work.ask(
+            lambda: None, lambda _: self._stay_inside(), lambda _: None, delay=_WHILE_TYPING
+        )
 
     def _clear(self) -> None:
         self.filters = Filters()
