@@ -24,7 +24,8 @@ class Ahead(JSComponent):
       const getReady = () => {
         for (const address of model.modules) {
           const link = document.createElement("link")
-          Object.assign(link, { rel: "modulepreload", href: new URL(address, document.baseURI).href })
+          link.rel = "modulepreload"
+          link.href = new URL(address, document.baseURI).href
           document.head.append(link)
         }
         const gl = document.createElement("canvas").getContext("webgl2")

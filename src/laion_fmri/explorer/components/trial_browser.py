@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewable
 
-from laion_fmri.explorer.background import Gate, Latest, on_the_page, once_whole
+from laion_fmri.explorer.background import Gate, Latest, once_whole
 from laion_fmri.explorer.caption_search import CaptionIndex
 from laion_fmri.explorer.components.filter_panel import FilterPanel
 from laion_fmri.explorer.components.marked_trials import MarkedTrials
@@ -41,6 +41,7 @@ _COLUMNS: list[tuple[str, str, Kind, int]] = [
     ("shown", "Repeat", "text", 56),
 ]
 _ROWS = 15
+_PAUSE = 0.1  # seconds in which the next choice may come
 _WHILE_TYPING = 0.25  # seconds of rest after which the chosen trial follows the filters
 
 
@@ -112,6 +113,7 @@ class TrialBrowser(Piece):
         self.layout = self._lay_out()
         self._sides_work = latest(pn.Spacer())
         self._inside_work = latest(pn.Spacer())
+        self._counts_work = latest(pn.Spacer())
         if subject is not None:
             source = source_of(subject)
             self.set_trials(source, source.trials())
@@ -160,7 +162,10 @@ class TrialBrowser(Piece):
         )
         if lists:
             self._list(self.table if self.look == TABLE else self.grid)
-        on_the_page(self._show_filters)  # rows first: what every choice would leave can wait
+        # Rows first: what every choice would leave is told once the filters rest.
+        self._counts_work.ask(
+            lambda: None, lambda _: self._show_filters(), lambda _: None, delay=_PAUSE
+        )
 
     def _show_filters(self) -> None:
         if self._trials is None:
