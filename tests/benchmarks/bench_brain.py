@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -33,6 +31,7 @@ from nibabel.freesurfer import read_geometry, read_morph_data, write_geometry, w
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from explorer_process import explorer
 from headless import launch
 
 from laion_fmri import layout
@@ -222,7 +221,7 @@ def measure(settings: Settings, rounds: int) -> None:
 
 def measure_choosing(home: DemoHome, rounds: int) -> None:
     """From the click on the Brain tab to its first picture, the explorer served as users do."""
-    with explorer(home) as address, sync_playwright() as playwright:
+    with explorer(home.data_dir, home.settings.bucket) as address, sync_playwright() as playwright:
         found = []
         for _ in range(rounds):
             browser = launch(playwright)
@@ -240,25 +239,6 @@ def measure_choosing(home: DemoHome, rounds: int) -> None:
         median = statistics.median(found)
         say("click to first picture, each in a new browser", f"{median:.2f} s", "3 s", median <= 3)
         say("  the slowest of them", f"{max(found):.2f} s")
-
-
-@contextmanager
-def explorer(home: DemoHome) -> Iterator[str]:
-    """`laion-fmri explore` in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "laion_fmri", "explore", "--no-browser", "--port", str(port)]
-    own = {"LAION_FMRI_DATA_DIR": str(home.data_dir), "LAION_FMRI_BUCKET": home.settings.bucket}
-    server = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        server.stdout.readline()  # where it is: from then on it answers
-        time.sleep(3)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def drag_threshold(page: Page, sent: list[int]) -> None:

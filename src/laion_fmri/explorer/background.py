@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from functools import partial
@@ -20,6 +21,7 @@ T = TypeVar("T")
 log = logging.getLogger("laion_fmri.explorer")
 
 _HEAD_START = 0.3  # seconds: what is ready by then goes out with the page itself
+_WAITS_FOR_A_TAB = 0.7  # seconds: what is not ready by then costs a way to the browser and back
 _crowd = 0  # pages that are open beside the one that is being made
 _PATIENCE = 0.25  # seconds: shorter waits are calmer without a flicker
 _THREADS = FairThreads(8, most_of_one=3)
@@ -106,11 +108,13 @@ class Latest:
             tell(_at_once(work))
             return
         working = _THREADS.submit(work, id(pn.state.curdoc))
-        if _is_being_made() or self._gate.is_being_made:
+        if _is_being_made():
             wait([working], timeout=_HEAD_START / (1 + _crowd))
-            if working.done():
-                tell(working)
-                return
+        else:
+            self._gate.wait_while_made(working)
+        if working.done():
+            tell(working)
+            return
         pn.state.execute(follow)
 
 
@@ -156,17 +160,24 @@ class Gate:
 
     def __init__(self) -> None:
         self._is_open = False
-        self.is_being_made = False
+        self._patience = 0.0  # seconds that may still be waited
         self._waiting: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def making(self) -> Iterator[None]:
         """While the view is made: what is ready soon becomes part of it, and need not follow."""
-        self.is_being_made = True
+        self._patience = _WAITS_FOR_A_TAB / (1 + _crowd)
         try:
             yield
         finally:
-            self.is_being_made = False
+            self._patience = 0.0
+
+    def wait_while_made(self, working: Future[T]) -> None:
+        """Wait for an answer as long as the view that is being made may still wait."""
+        if self._patience > 0:
+            start = time.monotonic()
+            wait([working], timeout=self._patience)
+            self._patience -= time.monotonic() - start
 
     def let_through(self, change: Callable[[], None]) -> None:
         """Make a change on the page's own turn, or keep it until the gate opens."""

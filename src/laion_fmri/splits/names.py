@@ -7,6 +7,7 @@ gives another split of the same name.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,10 @@ def find_names(data_dir: Path) -> NamesAtHand:
     DamagedFileError
         When a table cannot be read.
     """
-    if layout.local_path(data_dir, layout.STIMULI_METADATA).exists():
-        return _sorted_out(_in_metadata(data_dir), Path(layout.STIMULI_METADATA).name, True)
+    table = layout.local_path(data_dir, layout.STIMULI_METADATA)
+    if table.exists():
+        stat = table.stat()
+        return _in_metadata(data_dir, stat.st_mtime_ns, stat.st_size)
     found = _sorted_out(_in_trial_tables(data_dir), "the local trial tables", False)
     if not (found.shared or found.ood or found.unique):
         raise StimuliNotDownloadedError(
@@ -148,11 +151,16 @@ def _sorted_out(named: Iterable[tuple[str, str]], source: str, complete: bool) -
     )
 
 
-def _in_metadata(data_dir: Path) -> Iterator[tuple[str, str]]:
+@functools.lru_cache(maxsize=2)
+def _in_metadata(data_dir: Path, _written_at: int, _n_bytes: int) -> NamesAtHand:
+    """Read once for as long as the table stays as it is: every computed split asks for it."""
     from laion_fmri.stimuli.metadata import read_metadata
 
     table = read_metadata(data_dir)
-    yield from zip(table["image_name"], table["participant"].astype(str), strict=True)
+    pairs = zip(
+        table["image_name"].tolist(), table["participant"].astype(str).tolist(), strict=True
+    )
+    return _sorted_out(pairs, Path(layout.STIMULI_METADATA).name, True)
 
 
 def _in_trial_tables(data_dir: Path) -> Iterator[tuple[str, str]]:

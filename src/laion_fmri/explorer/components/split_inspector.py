@@ -212,11 +212,14 @@ class SplitInspector(Piece):
             report, splits = found
             absent = [name for name in others if splits and name not in splits]
             self._show(report, absent)
-            if report.split is not None:
-                if model:
-                    self.space.set_splits(splits, model)
-                # The rest follows once the first of it can be seen.
-                self._gate.let_through(partial(self._show_rest, report, splits, model))
+            if report.split is None:
+                return
+            rest = partial(self._gate.let_through, partial(self._show_rest, report, splits, model))
+            is_first = not len(self._of_sides)
+            if model:  # at first the rest waits for the picture, so as not to slow it
+                self.space.set_splits(splits, model, **({"then": rest} if is_first else {}))
+            if not (model and is_first):
+                rest()
 
         self._latest.ask(work, show, self._fail)
 

@@ -94,12 +94,14 @@ class SpaceSection(Viewer):
             styles={"gap": "8px"},
         )
 
-    def set_splits(self, splits: Mapping[str, Split], model: str) -> None:
-        """Show splits of one pool on a model."""
+    def set_splits(
+        self, splits: Mapping[str, Split], model: str, then: Callable[[], object] = lambda: None
+    ) -> None:
+        """Show splits of one pool on a model; `then` is called once that is answered."""
         self._splits, self._model = splits, model
-        self._ask()
+        self._ask(then)
 
-    def _ask(self) -> None:
+    def _ask(self, then: Callable[[], object] = lambda: None) -> None:
         if not (self._splits and self._model):
             return
         splits, model = dict(self._splits), self._model
@@ -119,11 +121,13 @@ class SpaceSection(Viewer):
                 self.map.set_map(found, splits)
                 self._pane.visible = True
                 self._show_region()
+            then()
 
         def fail(text: str) -> None:
             self._follow_job(None)
             self._pane.visible = False
             self.messages[:] = [notice(text, "warning")]
+            then()
 
         self._latest.ask(work, show, fail)
 
