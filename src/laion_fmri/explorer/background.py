@@ -118,6 +118,12 @@ class Latest:
         pn.state.execute(follow)
 
 
+def begin(work: Callable[[], object]) -> None:
+    """Have something made in a thread that will be asked for; its errors are told then."""
+    if is_served():
+        _THREADS.submit(work, id(pn.state.curdoc))
+
+
 def _at_once(work: Callable[[], T]) -> Future[T]:
     done: Future[T] = Future()
     try:

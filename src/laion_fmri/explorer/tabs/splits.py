@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from laion_fmri.explorer import split_space
+from laion_fmri.explorer.background import begin
 from laion_fmri.explorer.components.split_inspector import SplitInspector
 from laion_fmri.explorer.tabs.base import Tab
 
@@ -17,6 +20,8 @@ class SplitsTab(Tab):
 
     def build(self) -> None:
         """Fill the layout."""
+        for model in split_space.local_models(self.data)[:1]:
+            begin(partial(split_space.image_space, self.data, model))
         chosen = {name: getattr(self.state, name) for name in _SHARED}
         self.inspector = SplitInspector(data=self.data, gate=self._gate, **chosen)
         self.layout[:] = [self.inspector]
