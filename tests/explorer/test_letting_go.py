@@ -11,6 +11,7 @@ import weakref
 import panel as pn
 from web_page import WebPage, fetch
 
+from laion_fmri.explorer import server
 from laion_fmri.explorer.components.code_block import CodeBlock
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.roles import Policy
@@ -21,7 +22,9 @@ from laion_fmri.explorer.shell import Explorer
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
 
-def test_pages_are_forgotten_when_they_were_left(tiny_home):
+def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
+    monkeypatch.setattr(server, "_LEFT_FOR", 500)  # milliseconds
+    monkeypatch.setattr(server, "_LOOKED_AFTER", 200)
     seen: list[weakref.ref] = []
     data, options = ExplorerData(tiny_home.settings), ServingOptions(port=require_free_port(0))
     pages = Pages(data, Policy())
@@ -33,15 +36,15 @@ def test_pages_are_forgotten_when_they_were_left(tiny_home):
         seen.extend(weakref.ref(one) for one in found)
         return made
 
-    server = pn.serve(
+    running = pn.serve(
         {"/": page}, threaded=True, show=False, **serve_options(options, Login(), options.port)
     )
     try:
         for tab in TABS:
             asyncio.run(_visit(f"http://127.0.0.1:{options.port}/", tab))
     finally:
-        server.stop()
-        server.join(10)
+        running.stop()
+        running.join(10)
     for _ in range(300):  # what a thread is still at keeps the page until it is done
         gc.collect()
         if not any(ref() is not None for ref in seen):

@@ -25,6 +25,7 @@ OWNER, VIEWER, PASSWORD = "olga", "victor", "correct horse"
 REQUEST_ID = "5f1d7c1e-90c3-4c53-9d7b-2b6f0a4e77d1"
 EMAIL = "olga@example.org"
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"/9j/", b"iVBORw0KGgo", b"data:image/jpeg")
+FIGURE = re.compile(rb"\x89PNG\r\n(?=.{,200}Matplotlib version)", re.DOTALL)
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
 
@@ -88,7 +89,8 @@ def state_of(*folders: Path) -> dict[str, str]:
 
 
 def leaks(page: WebPage) -> list[bytes]:
-    everything = b"".join(page.received)
+    """Signs of an image in what a page received; a figure of a brain that it drew is none."""
+    everything = FIGURE.sub(b"", b"".join(page.received))
     return [sign for sign in PICTURES if sign in everything]
 
 
