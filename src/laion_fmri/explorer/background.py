@@ -108,11 +108,10 @@ class Latest:
             tell(_at_once(work))
             return
         working = _THREADS.submit(work, id(pn.state.curdoc))
-        if _is_being_made():
+        is_page_made = _is_being_made()
+        if is_page_made:
             wait([working], timeout=_HEAD_START / (1 + _crowd))
-        else:
-            self._gate.wait_while_made(working)
-        if working.done():
+        if (is_page_made and working.done()) or self._gate.has_while_made(working):
             tell(working)
             return
         pn.state.execute(follow)
@@ -166,7 +165,7 @@ class Gate:
 
     def __init__(self) -> None:
         self._is_open = False
-        self._patience = 0.0  # seconds that may still be waited
+        self._patience: float | None = None  # seconds to wait yet, while the view is made
         self._waiting: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
@@ -176,14 +175,16 @@ class Gate:
         try:
             yield
         finally:
-            self._patience = 0.0
+            self._patience = None
 
-    def wait_while_made(self, working: Future[T]) -> None:
-        """Wait for an answer as long as the view that is being made may still wait."""
-        if self._patience > 0:
-            start = time.monotonic()
-            wait([working], timeout=self._patience)
-            self._patience -= time.monotonic() - start
+    def has_while_made(self, working: Future[T]) -> bool:
+        """Whether an answer is there while the view is made, which waits a little for it."""
+        if self._patience is None:
+            return False
+        start = time.monotonic()
+        wait([working], timeout=self._patience)
+        self._patience = max(0.0, self._patience - (time.monotonic() - start))
+        return working.done()
 
     def let_through(self, change: Callable[[], None]) -> None:
         """Make a change on the page's own turn, or keep it until the gate opens."""
