@@ -12,7 +12,7 @@ from laion_fmri import load_subject
 from laion_fmri.demo import home, load_truth, profiles, write_demo
 from laion_fmri.responses import image_averages
 from laion_fmri.splits import evaluate
-from laion_fmri.splits.scoring import correlation
+from laion_fmri.splits.ridge import correlation
 from laion_fmri.stimuli.embeddings import Embeddings
 
 SUBJECT = "sub-01"

@@ -23,7 +23,8 @@ from laion_fmri._errors import (
 )
 from laion_fmri.responses import image_averages
 from laion_fmri.splits import SplitVariant, evaluate, load_split
-from laion_fmri.splits.scoring import CEILINGS, ceiling_of_means, correlation, explained
+from laion_fmri.splits.ridge import correlation, explained
+from laion_fmri.splits.scoring import CEILINGS, ceiling_of_means
 from laion_fmri.stimuli.embeddings import Embeddings
 
 ROI = "face"

@@ -13,7 +13,7 @@ from tornado.websocket import WebSocketClosedError
 
 from laion_fmri.explorer.components.ahead import Ahead
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.page import ExplorerPage, banner
+from laion_fmri.explorer.page import ExplorerPage, account, banner
 from laion_fmri.explorer.roles import Visitor
 from laion_fmri.explorer.session_role import visitor_here
 from laion_fmri.explorer.shell import Explorer
@@ -53,6 +53,7 @@ def create_app(data: ExplorerData | None = None, visitor: Visitor | None = None)
         pn.state.location.sync(explorer, list(IN_THE_ADDRESS))
     return ExplorerPage(
         title=TITLE,
+        header=account(data.visitor),
         main=[*banner(data.visitor), explorer.strip, *explorer.tabs, Ahead()],
         theme_config=THEME,
     )

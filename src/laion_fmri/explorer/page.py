@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 from panel.viewable import Viewable
@@ -47,3 +48,29 @@ def banner(visitor: Visitor) -> list[Viewable]:
     said = notice(visitor.banner, "warning")
     said.margin = (8, 16, 0, 16)
     return [said]
+
+
+def account(visitor: Visitor) -> list[Viewable]:
+    """Who is logged in, and the way out, for the header."""
+    if not visitor.user:
+        return []
+    out = pmui.Button(
+        label=f"Log out {visitor.user}",
+        icon="logout",
+        href="logout",
+        variant="text",
+        color="default",
+        size="small",
+        stylesheets=[_IN_THE_HEADER],
+        margin=0,
+    )
+    return [pn.Spacer(sizing_mode="stretch_width"), out]
+
+
+_IN_THE_HEADER = """
+:host { max-width: 40vw; }
+.MuiButtonBase-root {
+  color: inherit; max-width: 100%; display: inline-flex; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; text-transform: none;
+}
+"""

@@ -34,12 +34,15 @@ class Visitor:
         Who may act; empty where nobody was named.
     banner : str
         What stands on every page they open; empty for nothing.
+    user : str
+        The name they logged in with; empty without a login.
     """
 
     may_act: bool = True
     sees_images: bool = True
     owner: str = ""
     banner: str = ""
+    user: str = ""
 
     def why_not(self, what: str) -> str:
         """A sentence that says that something is not theirs to do.
@@ -109,4 +112,5 @@ class Policy:
             sees_images=is_owner or self.shares_images,
             owner=self.owner,
             banner=banner,
+            user=(user or "") if self.has_login else "",
         )

@@ -32,10 +32,11 @@ from laion_fmri.splits.published import CopiedSplits, copy_splits, split_url
 from laion_fmri.splits.split import Split, SplitVariant
 
 if TYPE_CHECKING:
+    from laion_fmri.splits.evaluation import Evaluation, SplitScore
     from laion_fmri.splits.fetching import download_splits
     from laion_fmri.splits.make import delete_split, make_split
     from laion_fmri.splits.own import to_schema
-    from laion_fmri.splits.scoring import Evaluation, SplitScore, evaluate
+    from laion_fmri.splits.scoring import evaluate
     from laion_fmri.splits.space import EmbeddingSpace
 
 __all__ = [
@@ -66,8 +67,8 @@ __all__ = [
 # Listing splits needs nothing that speaks HTTP or computes.
 _ON_USE = {
     "EmbeddingSpace": "space",
-    "Evaluation": "scoring",
-    "SplitScore": "scoring",
+    "Evaluation": "evaluation",
+    "SplitScore": "evaluation",
     "delete_split": "make",
     "download_splits": "fetching",
     "evaluate": "scoring",

@@ -1,16 +1,14 @@
 """How well an embedding predicts responses across a split: a ridge regression, scored.
 
-Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``). Its leave-one-out formula
-takes one decomposition of the features where k folds take k + 1: 3.5 s where himalaya's RidgeCV
-took 13 s for 4,666 images, 1,024 features and 500 voxels on two cores.
+Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,143 +17,33 @@ from laion_fmri._errors import (
     CancelledError,
     DataNotDownloadedError,
     InvalidArgumentError,
-    MissingDependencyError,
     NoMatchingDataError,
-    UnknownNameError,
 )
 from laion_fmri.betas import warn_if_fraction
 from laion_fmri.masks import MaskSource
 from laion_fmri.responses import ImageAverages, image_averages
 from laion_fmri.splits.catalogue import load_split
+from laion_fmri.splits.evaluation import Evaluation, SplitScore
+from laion_fmri.splits.ridge import (
+    PENALTIES,
+    checked_penalties,
+    predict_and_score,
+    ridge_cv,
+    standardised,
+)
 from laion_fmri.splits.split import Split
 from laion_fmri.subject import Subject, load_subject
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    import pandas as pd
-
 Progress = Callable[[float, str], None]
-Score = Literal["correlation", "r2", "noise_ceiling", "penalty"]
-SCORES: tuple[Score, ...] = get_args(Score)
-
-PENALTIES = tuple(float(alpha) for alpha in np.logspace(0, 7, 15))
-"""What is chosen from, voxel by voxel; features have unit variance."""
 
 CEILINGS = {"Noiseceiling12rep": 12, "Noiseceiling4rep": 4}
 """Published noise ceilings that hold for a known number of repeats, the better one first."""
 
 _VOXELS_AT_ONCE = 2000  # whose penalties are compared in memory
 _FEWEST_IMAGES = 3  # on a side, for a correlation
-
-
-@dataclass(frozen=True, eq=False)
-class SplitScore:
-    """How well the responses to the test images of one split are predicted.
-
-    Attributes
-    ----------
-    split : Split
-    n_train, n_test : int
-        Images on each side that were shown and have an embedding.
-    correlation : ndarray of float32, shape (n_voxels,)
-        Between predicted and mean measured responses, over test images. NaN where a voxel
-        lacks a response, or one of the two does not vary.
-    r2 : ndarray of float32, shape (n_voxels,)
-        Share of the variance over test images that is predicted; below 0 where the mean of
-        the test side would have been nearer.
-    noise_ceiling : ndarray of float32, shape (n_voxels,)
-        Percent of the variance that any model could predict at best, for the repeats that
-        these test images have. NaN where no published noise ceiling is here.
-    penalty : ndarray of float32, shape (n_voxels,)
-        Chosen by cross-validation inside the training side.
-    """
-
-    split: Split
-    n_train: int
-    n_test: int
-    correlation: NDArray[np.float32]
-    r2: NDArray[np.float32]
-    noise_ceiling: NDArray[np.float32]
-    penalty: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Scores of one or several splits, voxel by voxel.
-
-    Attributes
-    ----------
-    subject, embedding : str
-    sessions : tuple of str
-        Whose trials were used.
-    rois : mapping of str to ndarray of bool, shape (n_voxels,)
-        Which of the voxels each query names.
-    scores : mapping of str to SplitScore
-        By the name of the split.
-    in_mask : ndarray of bool, shape (n_brain_voxels,)
-        The voxels, among those of the brain mask.
-    """
-
-    subject: str
-    embedding: str
-    sessions: tuple[str, ...]
-    rois: Mapping[str, NDArray[np.bool_]]
-    scores: Mapping[str, SplitScore]
-    in_mask: NDArray[np.bool_]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row for each split and ROI.
-
-        Returns
-        -------
-        DataFrame
-            split, roi, n_train and n_test (images), n_voxels (that have scores), correlation
-            and r2 (means over voxels), noise_ceiling (mean, percent), share_of_r2 and
-            share_of_correlation (means as shares of the best possible: of the noise ceiling,
-            and of its square root), penalty (median).
-        """
-        import pandas as pd
-
-        rows = [
-            {"split": name, "roi": roi, **_summary(score, inside)}
-            for name, score in self.scores.items()
-            for roi, inside in self.rois.items()
-        ]
-        return pd.DataFrame(rows)
-
-    def values(self, split: str | None = None, score: Score = "correlation") -> NDArray[np.float32]:
-        """A score as a map, for `Subject.to_nifti` or ``BrainView.add_map``.
-
-        Parameters
-        ----------
-        split : str, optional
-            The first one by default.
-        score : {"correlation", "r2", "noise_ceiling", "penalty"}
-
-        Returns
-        -------
-        ndarray of float32, shape (n_brain_voxels,)
-            NaN outside the ROIs.
-        """
-        name = next(iter(self.scores)) if split is None else split
-        if name not in self.scores:
-            raise UnknownNameError("split", name, self.scores)
-        if score not in SCORES:
-            raise UnknownNameError("score", score, SCORES)
-        out = np.full(len(self.in_mask), np.nan, dtype=np.float32)
-        out[self.in_mask] = getattr(self.scores[name], score)
-        return out
-
-    def __repr__(self) -> str:
-        return (
-            f"<Evaluation of {', '.join(self.scores)}: {self.embedding} to "
-            f"{', '.join(self.rois)} of {self.subject}>"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.table.round(3).to_html(index=False)
 
 
 def evaluate(
@@ -239,7 +127,7 @@ def evaluate(
     """
     ridge_cv()
     warn_if_fraction(nc_threshold)
-    chosen_from = _penalties(penalties)
+    chosen_from = checked_penalties(penalties)
     sub = subject if isinstance(subject, Subject) else load_subject(subject, data_dir)
     chosen = _splits(splits, pool, sub)
     sessions = _sessions(sub, session)
@@ -263,22 +151,6 @@ def evaluate(
     }
     steps.end()
     return Evaluation(sub.name, embedding, tuple(sessions), voxels.of_roi, scores, voxels.in_mask)
-
-
-def ridge_cv() -> Any:
-    """scikit-learn's ridge regression that chooses its penalty.
-
-    Raises
-    ------
-    MissingDependencyError
-    """
-    try:
-        from sklearn.linear_model import RidgeCV
-    except ImportError as error:
-        raise MissingDependencyError(
-            'Scoring splits needs scikit-learn: pip install "laion-fmri-explorer[splits]".'
-        ) from error
-    return RidgeCV
 
 
 def ceiling_of_means(
@@ -331,13 +203,6 @@ def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
             f"download(subject={sub.name!r}, ses='ses-01') fetches a session."
         )
     return wanted
-
-
-def _penalties(penalties: Sequence[float]) -> NDArray[np.float64]:
-    values = np.asarray(penalties, dtype=np.float64).ravel()
-    if not len(values) or not np.isfinite(values).all() or (values <= 0).any():
-        raise InvalidArgumentError("penalties are positive numbers; give at least one.")
-    return values
 
 
 def _blocks(n_voxels: int) -> Iterator[slice]:
@@ -427,7 +292,7 @@ class _Features:
         return self.rows[[place[name] for name in names]]
 
 
-# --- the regression ------------------------------------------------------------------------
+# --- the work -----------------------------------------------------------------------------
 
 
 class _Steps:
@@ -453,7 +318,7 @@ class _Steps:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A ridge regression with its own penalty for every voxel."""
+    """The regression of many voxels, in blocks that fit into memory."""
 
     penalties: NDArray[np.float64]
     blocks: Sequence[slice]
@@ -476,75 +341,12 @@ class _Fit:
                 "each are the fewest. Use more sessions, or another pool."
             )
         train_rows, test_rows = ([place[name] for name in side] for side in (train, test))
-        x_train, x_test = _standardised(features.of(train), features.of(test))
-        found = {
-            name: np.full(len(ncsnr2), np.nan, dtype=np.float32)
-            for name in ("correlation", "r2", "penalty")
-        }
+        x_train, x_test = standardised(features.of(train), features.of(test))
+        parts = []
         for block in self.blocks:
             self.steps.next(f"Fitting {split.name}")
             y_train, y_test = averages.means[train_rows, block], averages.means[test_rows, block]
-            known = np.flatnonzero(np.isfinite(np.concatenate([y_train, y_test])).all(axis=0))
-            if not len(known):
-                continue
-            model = ridge_cv()(self.penalties, alpha_per_target=True)
-            # Two columns at least: of one, scikit-learn gives numbers and not arrays.
-            targets = y_train[:, known if len(known) > 1 else np.repeat(known, 2)]
-            predicted = model.fit(x_train, targets).predict(x_test)[:, : len(known)]
-            columns = block.start + known
-            found["correlation"][columns] = correlation(y_test[:, known], predicted)
-            found["r2"][columns] = explained(y_test[:, known], predicted)
-            found["penalty"][columns] = model.alpha_[: len(known)]
+            parts.append(predict_and_score((x_train, y_train), (x_test, y_test), self.penalties))
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         ceiling = ceiling_of_means(ncsnr2, averages.n_repeats[test_rows])
         return SplitScore(split, len(train), len(test), noise_ceiling=ceiling, **found)
-
-
-def _standardised(
-    train: NDArray[np.float32], test: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both sides by mean and standard deviation of the training side."""
-    mean = train.mean(axis=0, dtype=np.float64)
-    deviation = train.std(axis=0, dtype=np.float64)
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return ((train - mean) * scale).astype(np.float32), ((test - mean) * scale).astype(np.float32)
-
-
-def correlation(measured: NDArray, predicted: NDArray) -> NDArray[np.float32]:
-    """Pearson's r of each column; NaN where one of the two does not vary."""
-    a = measured - measured.mean(axis=0, dtype=np.float64)
-    b = predicted - predicted.mean(axis=0, dtype=np.float64)
-    size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    r = np.divide((a * b).sum(axis=0), size, out=np.full(len(size), np.nan), where=size > 0)
-    return r.astype(np.float32)
-
-
-def explained(measured: NDArray, predicted: NDArray) -> NDArray[np.float32]:
-    """R² of each column: 1 - residual over total sum of squares; NaN where nothing varies."""
-    total = ((measured - measured.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=0)
-    residual = ((measured.astype(np.float64) - predicted) ** 2).sum(axis=0)
-    share = np.divide(residual, total, out=np.full(len(total), np.nan), where=total > 0)
-    with np.errstate(over="ignore"):  # as bad as can be, where hardly anything varies
-        return (1 - share).astype(np.float32)
-
-
-def _summary(score: SplitScore, inside: NDArray[np.bool_]) -> dict[str, float]:
-    scored = inside & np.isfinite(score.correlation)
-    summary: dict[str, float] = {
-        "n_train": score.n_train,
-        "n_test": score.n_test,
-        "n_voxels": int(scored.sum()),
-    }
-
-    def mean(values: NDArray) -> float:
-        return float(values[scored].mean(dtype=np.float64)) if scored.any() else np.nan
-
-    best = mean(score.noise_ceiling) / 100
-    best_correlation = mean(np.sqrt(score.noise_ceiling / 100))
-    summary["correlation"], summary["r2"] = mean(score.correlation), mean(score.r2)
-    summary["noise_ceiling"] = 100 * best
-    summary["share_of_r2"] = summary["r2"] / best if best else np.nan
-    summary["share_of_correlation"] = (
-        summary["correlation"] / best_correlation if best_correlation else np.nan
-    )
-    summary["penalty"] = float(np.median(score.penalty[scored])) if scored.any() else np.nan
-    return summary
