@@ -70,6 +70,23 @@ class ImageAverages:
         return int(self.n_repeats.sum())
 
 
+def require_sessions(sub: Subject, sessions: Iterable[str] | None = None) -> list[str]:
+    """Those sessions, or every local one, of which there must be one.
+
+    Raises
+    ------
+    DataNotDownloadedError
+        Where there is none, naming the call that fetches one.
+    """
+    found = sub.get_sessions() if sessions is None else list(sessions)
+    if not found:
+        raise DataNotDownloadedError(
+            f"No betas of {sub.name} are in {sub.data_dir}. "
+            f"download(subject={sub.name!r}, ses='ses-01') fetches a session."
+        )
+    return found
+
+
 def image_averages(
     sub: Subject,
     images: Iterable[str],
@@ -103,12 +120,7 @@ def image_averages(
     LaionFmriError
         When betas or trial tables are damaged or do not belong together.
     """
-    sessions = sub.get_sessions() if sessions is None else list(sessions)
-    if not sessions:
-        raise DataNotDownloadedError(
-            f"No betas of {sub.name} are in {sub.data_dir}. "
-            f"download(subject={sub.name!r}, ses='ses-01') fetches a session."
-        )
+    sessions = require_sessions(sub, sessions)
     wanted = list(dict.fromkeys(images))
     row_of = {name: row for row, name in enumerate(wanted)}
     tables = sub.get_trial_info(sessions)

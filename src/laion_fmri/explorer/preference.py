@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
-from laion_fmri._errors import DataNotDownloadedError, InvalidArgumentError
+from laion_fmri._errors import InvalidArgumentError
+from laion_fmri.responses import require_sessions
 
 if TYPE_CHECKING:
     from laion_fmri.stimuli.segmentations import Segmentations
@@ -272,14 +273,8 @@ def read_responses(
     """
     if not voxels.any():
         raise InvalidArgumentError("No voxel of the brain mask is there. Choose another place.")
-    sessions = sub.get_sessions()
-    if not sessions:
-        raise DataNotDownloadedError(
-            f"No betas of {sub.name} are in {sub.data_dir}. "
-            f"download(subject={sub.name!r}, ses='ses-01') fetches a session."
-        )
     trials, names = [], []
-    for session in sessions:
+    for session in require_sessions(sub):
         betas = sub.get_betas(session, mask=voxels)
         table = sub.get_trial_info(session)
         assert isinstance(betas, np.ndarray)

@@ -21,7 +21,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.betas import warn_if_fraction
 from laion_fmri.masks import MaskSource
-from laion_fmri.responses import ImageAverages, image_averages
+from laion_fmri.responses import ImageAverages, image_averages, require_sessions
 from laion_fmri.splits.catalogue import load_split
 from laion_fmri.splits.evaluation import Evaluation, SplitScore
 from laion_fmri.splits.ridge import (
@@ -190,19 +190,11 @@ def _splits(
 
 
 def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
-    here = sub.get_sessions()
     if session is None:
-        wanted = here
-    else:
-        tables = sub.get_trial_info([session] if isinstance(session, str) else session)
-        assert isinstance(tables, dict)
-        wanted = list(tables)
-    if not wanted:
-        raise DataNotDownloadedError(
-            f"No betas of {sub.name} are in {sub.data_dir}. "
-            f"download(subject={sub.name!r}, ses='ses-01') fetches a session."
-        )
-    return wanted
+        return require_sessions(sub)
+    tables = sub.get_trial_info([session] if isinstance(session, str) else session)
+    assert isinstance(tables, dict)
+    return require_sessions(sub, tables)
 
 
 def _blocks(n_voxels: int) -> Iterator[slice]:
