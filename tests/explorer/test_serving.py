@@ -168,6 +168,17 @@ def test_the_request_id_reaches_nobody(server: Server):
     assert REQUEST_ID not in server.log.read_text(encoding="utf-8")
 
 
+def test_who_is_logged_in_finds_the_way_out(server: Server):
+    async def look() -> tuple[str | None, str | None]:
+        page = await server.page(VIEWER, "tab=Discover")
+        page.close()
+        (button,) = (n for n, label in page.buttons().items() if label == "Log out")
+        data = page.models[page.models[button]["data"]["id"]]
+        return data.get("href"), data.get("description")
+
+    assert asyncio.run(look()) == ("logout", f"Log out ({VIEWER})")
+
+
 def test_a_viewer_is_told_why_an_image_is_not_shown(server: Server):
     async def look() -> str:
         page = await server.page(VIEWER, "tab=Trials&subject=sub-01")

@@ -55,7 +55,8 @@ def account(visitor: Visitor) -> list[Viewable]:
     if not visitor.user:
         return []
     out = pmui.Button(
-        label=f"Log out {visitor.user}",
+        label="Log out",
+        description=f"Log out ({visitor.user})",
         icon="logout",
         href="logout",
         variant="text",
@@ -68,9 +69,5 @@ def account(visitor: Visitor) -> list[Viewable]:
 
 
 _IN_THE_HEADER = """
-:host { max-width: 40vw; }
-.MuiButtonBase-root {
-  color: inherit; max-width: 100%; display: inline-flex; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap; text-transform: none;
-}
+.MuiButtonBase-root { color: inherit; white-space: nowrap; text-transform: none; }
 """
