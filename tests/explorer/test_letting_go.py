@@ -25,15 +25,17 @@ TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
     monkeypatch.setattr(server, "_LEFT_FOR", 500)  # milliseconds
     monkeypatch.setattr(server, "_LOOKED_AFTER", 200)
-    seen: list[weakref.ref] = []
+    before = weakref.WeakSet(_parts())  # what other tests have left is theirs
+    seen: weakref.WeakSet = weakref.WeakSet()
+    n_parts: list[int] = []  # of each page
     data, options = ExplorerData(tiny_home.settings), ServingOptions(port=require_free_port(0))
     pages = Pages(data, Policy())
 
     def page():
         made = pages.open()
-        # By type: a weak proxy, asked for its class, would raise when its object is gone.
-        found = (o for o in gc.get_objects() if issubclass(type(o), (Explorer, CodeBlock)))
-        seen.extend(weakref.ref(one) for one in found)
+        own = [one for one in _parts() if one not in before]
+        n_parts.append(len(own))
+        seen.update(own)
         return made
 
     running = pn.serve(
@@ -45,13 +47,18 @@ def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
     finally:
         running.stop()
         running.join(10)
-    for _ in range(300):  # what a thread is still at keeps the page until it is done
+    assert len(n_parts) == len(TABS) and min(n_parts) >= 1 and max(n_parts) > 1
+    for _ in range(20):  # what a thread is still at keeps the page until it is done
         gc.collect()
-        if not any(ref() is not None for ref in seen):
+        if not len(seen):
             return
-        time.sleep(0.1)
-    left = [type(ref()).__name__ for ref in seen if ref() is not None]
-    assert len(seen) > len(TABS) and not left, left
+        time.sleep(1)
+    raise AssertionError([type(one).__name__ for one in seen])
+
+
+def _parts() -> list[Explorer | CodeBlock]:
+    """What pages are made of, by type: to ask a weak proxy for its class may raise."""
+    return [o for o in gc.get_objects() if issubclass(type(o), (Explorer, CodeBlock))]
 
 
 async def _visit(address: str, tab: str) -> None:
