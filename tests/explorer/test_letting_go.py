@@ -23,7 +23,7 @@ TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
 
 def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
-    monkeypatch.setattr(server, "_LEFT_FOR", 500)  # milliseconds
+    monkeypatch.setattr(server, "_LEFT_FOR", 2000)  # milliseconds
     monkeypatch.setattr(server, "_LOOKED_AFTER", 200)
     before = weakref.WeakSet(_parts())  # what other tests have left is theirs
     seen: weakref.WeakSet = weakref.WeakSet()
@@ -47,7 +47,7 @@ def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
     finally:
         running.stop()
         running.join(10)
-    assert len(n_parts) == len(TABS) and min(n_parts) >= 1 and max(n_parts) > 1
+    assert len(n_parts) >= len(TABS) and min(n_parts) >= 1 and max(n_parts) > 1
     for _ in range(20):  # what a thread is still at keeps the page until it is done
         gc.collect()
         if not len(seen):

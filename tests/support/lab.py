@@ -110,6 +110,11 @@ class Notebook:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, path)
+        # A kernel that is slow to come makes JupyterLab ask which one is meant.
+        page.add_locator_handler(
+            page.locator("dialog.jp-Dialog"),
+            lambda dialog: dialog.locator("button.jp-mod-accept").click(),
+        )
         page.goto(f"{address}/doc/tree/{path.name}")
         expect(self.cell(len(cells) - 1)).to_be_visible(timeout=PATIENCE)
         self._wait_until_idle()

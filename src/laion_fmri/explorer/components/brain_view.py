@@ -320,7 +320,7 @@ class BrainView(Piece):
         self._show_rois()
         self.export.set_picture(picture, self.view)
         self.stage.set_slices(self.controls.anatomy.value)
-        if self.stage.beside is not None:
+        if self.stage.beside is not None or self.controls.compare_map.value != NOTHING:
             self._ask_beside()
 
     def _show_rois(self) -> None:
