@@ -19,7 +19,7 @@ demo: $(VENV)/.explorer ## install into .venv, write the demo dataset once, serv
 
 test: $(VENV)/.test ## install into .venv, find or install a Chromium, run every test
 	@browser=$$(tools/find_chromium $(BIN)/python) || exit; echo "Browser tests use $$browser"
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test ## ruff format and lint, type check, import contracts
 	$(BIN)/ruff format --check .

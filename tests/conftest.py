@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -25,6 +26,18 @@ NOBODY = "http://127.0.0.1:9"  # where nothing answers, whatever network this ma
 hypothesis.settings.register_profile("server", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("desk", deadline=None)
 hypothesis.settings.load_profile("server" if os.environ.get("CI") else "desk")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come first: the quick ones then fill up both workers to the end."""
+    items.sort(key=lambda item: "ui" not in item.path.parts)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _before_set_aside() -> None:
+    """What earlier modules have left is not looked through by the garbage collector again."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def test_pages_are_forgotten_when_they_were_left(tiny_home, monkeypatch):
         running.join(10)
     assert len(n_parts) >= len(TABS) and min(n_parts) >= 1 and max(n_parts) > 1
     for _ in range(20):  # what a thread is still at keeps the page until it is done
+        gc.unfreeze()
         gc.collect()
         if not len(seen):
             return

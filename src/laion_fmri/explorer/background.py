@@ -141,7 +141,7 @@ def is_served() -> bool:
 def set_crowd(n_others: int) -> None:
     """Say how many other pages are open: the more, the less they wait for what this one shows."""
     global _crowd
-    _crowd = n_others
+    _crowd = max(0, n_others)
 
 
 def when_left(act: Callable[[], object]) -> None:
