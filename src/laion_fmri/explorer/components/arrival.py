@@ -23,7 +23,7 @@ class Arrival(JSComponent):
     export function render({ model }) {
       const tell = () => { model.arrived = true }
       // The parts beside it are drawn as well, also by a browser that has much to do.
-      const once_calm = () => globalThis.requestIdleCallback?.(tell, { timeout: 1500 }) ?? tell()
+      const once_calm = () => globalThis.requestIdleCallback?.(tell, { timeout: 6000 }) ?? tell()
       requestAnimationFrame(() => setTimeout(once_calm, 50))
       return document.createElement("span")
     }
