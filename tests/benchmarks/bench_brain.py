@@ -31,8 +31,8 @@ from nibabel.freesurfer import read_geometry, read_morph_data, write_geometry, w
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from explorer_process import explorer
 from headless import launch
+from served import served as explorer
 
 from laion_fmri import layout
 from laion_fmri.config import Settings
@@ -219,7 +219,8 @@ def measure(settings: Settings, rounds: int) -> None:
 
 def measure_choosing(home: DemoHome, rounds: int) -> None:
     """From the click on the Brain tab to its first picture, the explorer served as users do."""
-    with explorer(home.data_dir, home.settings.bucket) as address, sync_playwright() as playwright:
+    own = {"LAION_FMRI_DATA_DIR": str(home.data_dir), "LAION_FMRI_BUCKET": home.settings.bucket}
+    with explorer(environment=own) as address, sync_playwright() as playwright:
         found: list[float] = []
         following: list[float] = []
         for _ in range(rounds):

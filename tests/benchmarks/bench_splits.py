@@ -269,13 +269,14 @@ def in_the_browser(root: Path) -> None:
 
 def opening_the_tab(root: Path) -> None:
     """From the click on the tab to the map, on a page at rest; the explorer served as users do."""
-    from explorer_process import explorer
     from headless import launch
     from playwright.sync_api import sync_playwright
+    from served import served as explorer
 
+    own = {"LAION_FMRI_DATA_DIR": str(root), "LAION_FMRI_BUCKET": root.as_uri()}
     firsts, nexts = [], []
     for _ in range(3):
-        with explorer(root, root.as_uri()) as address, sync_playwright() as playwright:
+        with explorer(environment=own) as address, sync_playwright() as playwright:
             browser = launch(playwright)
             for found in (firsts, nexts):
                 page = browser.new_page(viewport={"width": 1400, "height": 1400})

@@ -46,8 +46,8 @@ class Latest:
     def ask(
         self,
         work: Callable[[], T],
-        show: Callable[[T], None],
-        show_error: Callable[[str], None],
+        show: Callable[[T], object],
+        show_error: Callable[[str], object],
         delay: float = 0.0,
     ) -> None:
         """Run `work` in a thread, then `show` its result unless something newer was asked.
@@ -74,12 +74,16 @@ class Latest:
 
         pn.state.execute(later)
 
+    def once_at_rest(self, act: Callable[[], object], delay: float) -> None:
+        """Do something on the page's own turn when nothing newer was asked for so many seconds."""
+        self.ask(lambda: None, lambda _: act(), lambda _: None, delay)
+
     def _ask(
         self,
         asked: int,
         work: Callable[[], T],
-        show: Callable[[T], None],
-        show_error: Callable[[str], None],
+        show: Callable[[T], object],
+        show_error: Callable[[str], object],
     ) -> None:
         def tell(done: Future[T]) -> None:
             if asked != self._asked:

@@ -215,11 +215,12 @@ class SplitInspector(Piece):
             if report.split is None:
                 return
             rest = partial(self._gate.let_through, partial(self._show_rest, report, splits, model))
-            is_first = not len(self._of_sides)
-            if model:  # at first the rest waits for the picture, so as not to slow it
-                self.space.set_splits(splits, model, **({"then": rest} if is_first else {}))
-            if not (model and is_first):
-                rest()
+            if model and not len(self._of_sides):  # the first picture is not to be slowed
+                self.space.set_splits(splits, model, then=rest)
+                return
+            if model:
+                self.space.set_splits(splits, model)
+            rest()
 
         self._latest.ask(work, show, self._fail)
 

@@ -163,9 +163,7 @@ class TrialBrowser(Piece):
         if lists:
             self._list(self.table if self.look == TABLE else self.grid)
         # Rows first: what every choice would leave is told once the filters rest.
-        self._counts_work.ask(
-            lambda: None, lambda _: self._show_filters(), lambda _: None, delay=_PAUSE
-        )
+        self._counts_work.once_at_rest(self._show_filters, _PAUSE)
 
     def _show_filters(self) -> None:
         if self._trials is None:
@@ -243,9 +241,7 @@ class TrialBrowser(Piece):
             self.split = value
         else:
             self.filters = self.filters.changed(**{name: value})
-        self._inside_work.ask(
-            lambda: None, lambda _: self._stay_inside(), lambda _: None, delay=_WHILE_TYPING
-        )
+        self._inside_work.once_at_rest(self._stay_inside, _WHILE_TYPING)
 
     def _clear(self) -> None:
         self.filters = Filters()
