@@ -417,6 +417,23 @@ def test_a_page_that_talks_nonsense_harms_nobody(server: Server):
 # --- coming and going -------------------------------------------------------------------------
 
 
+def test_pages_that_are_left_are_let_go_of(server: Server):
+    async def come_and_go() -> None:
+        pages = [await server.page(VIEWER, "tab=Discover") for _ in range(2)]
+        told = json.loads((await fetch(f"{server.address}healthz")).body)
+        assert told["pages"] >= 2
+        for page in pages:
+            page.close()
+        for _ in range(200):
+            told = json.loads((await fetch(f"{server.address}healthz")).body)
+            if not told["pages"]:
+                return
+            await asyncio.sleep(0.2)
+        raise AssertionError("The server keeps pages that nobody looks at")
+
+    asyncio.run(come_and_go())
+
+
 def test_told_to_end_it_ends(server: Server, tmp_path: Path):
     environment = {
         "HOME": str(tmp_path),

@@ -24,7 +24,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-# BokehJS, very busy, may paint a plot before it has measured it; it paints it again when it has.
+# BokehJS, very busy, may measure a new plot before it has laid it out. To be mended: it is no
+# fault of the page under test, but stands in its console.
 UNMEASURED = "Cannot read properties of undefined (reading 'top_panel')"
 
 
