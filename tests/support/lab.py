@@ -139,9 +139,17 @@ class Notebook:
         raise TimeoutError("The kernel runs nothing")
 
     def run(self, place: int) -> None:
-        """Run one cell."""
-        self.cell(place).locator(".cm-content").click()
-        self.page.keyboard.press("Shift+Enter")
+        """Run one cell that has run before."""
+        prompt = self.cell(place).locator(".jp-InputPrompt")
+        number = prompt.inner_text()
+        begun = prompt.filter(has_not_text=number)
+        for _ in range(_TRIES):  # a menu that closes late takes the keys to itself
+            self.cell(place).locator(".cm-content").click()
+            self.page.keyboard.press("Shift+Enter")
+            with suppress(PlaywrightTimeoutError):
+                begun.wait_for(timeout=PATIENCE / _TRIES)
+                return
+        raise TimeoutError(f"The cell does not run: {number}")
 
     def _wait_until_idle(self) -> None:
         kernel = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")

@@ -24,11 +24,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-# BokehJS, very busy, may measure a new plot before it has laid it out. To be mended: it is no
-# fault of the page under test, but stands in its console.
-UNMEASURED = "Cannot read properties of undefined (reading 'top_panel')"
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh page; console errors, page errors and requests that leave the machine fail."""
@@ -44,10 +39,7 @@ def page(browser: Browser) -> Iterator[Page]:
         "console",
         lambda m: problems.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
     )
-    page.on(
-        "pageerror",
-        lambda error: None if UNMEASURED in str(error) else problems.append(f"page error: {error}"),
-    )
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
     page.on("request", watch_request)
     yield page
     context.close()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from early_plots import measure_before_layout
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -80,6 +81,7 @@ def test_every_tab_shows_something_and_the_log_stays_clean(page, environment, tm
             page.get_by_role("tab", name=tab).click()
             shown = page.get_by_text(text).filter(visible=True).first
             expect(shown).to_be_visible(timeout=PATIENCE)
+        assert measure_before_layout(page) > 0
         page.get_by_role("tab", name="Brain").click()
         expect(page.locator('[data-state="ready"]')).to_be_visible(timeout=PATIENCE)
     assert log.read_text().splitlines() == [

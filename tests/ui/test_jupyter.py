@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from early_plots import measure_before_layout
 from lab import PATIENCE, Notebook, serve_lab
 from playwright.sync_api import Page, expect
 
@@ -70,6 +71,7 @@ def test_pieces_are_drawn_linked_and_read_back(open_notebook):
     notebook.cell(picker).get_by_role("combobox", name="ROI", exact=True).click()
     notebook.cell(picker).get_by_text("face", exact=True).click()
     notebook.page.keyboard.press("Escape")
+    expect(notebook.cell(picker).get_by_role("listbox")).to_have_count(0, timeout=PATIENCE)
     chip = notebook.cell(view).get_by_role("button", name="face", exact=True)
     expect(chip.first).to_be_visible(timeout=PATIENCE)
 
@@ -117,6 +119,7 @@ def test_the_whole_explorer_in_a_cell(open_notebook):
         cell.get_by_role("tab", name=tab).click()
         shown = cell.get_by_text(text).filter(visible=True).first
         expect(shown).to_be_visible(timeout=PATIENCE)
+    assert measure_before_layout(notebook.page) > 0
     cell.get_by_role("button", name="Next", exact=True).click()
     expect(cell.get_by_label("Trial", exact=True)).to_have_value("4", timeout=PATIENCE)
     notebook.run(read)

@@ -17,8 +17,9 @@ from panel.io.state import state
 
 
 class BrowserFiles:
-    """The ES modules that a page may ask the explorer for, relative to this module."""
+    """The scripts that a page may ask the explorer for, relative to this module."""
 
+    plots: ClassVar[str] = "components/plots.js"
     surface_view: ClassVar[dict[str, str]] = {
         "niivue": "static/niivue-0.69.0.min.js",
         "geometry": "components/surface_geometry.js",
@@ -34,7 +35,7 @@ class BrowserFiles:
     }
 
     # The attribute that Panel's route reads: what is not listed is not served.
-    _js = tuple(surface_view.values())
+    _js = (plots, *surface_view.values())
 
 
 def module_url(file: str) -> str:

@@ -23,6 +23,8 @@ from panel.reactive import Reactive
 from panel_material_ui.base import BUNDLE_PATH, MaterialComponent
 from pyviz_comms import Comm, JupyterComm, JupyterCommManager
 
+from laion_fmri.explorer.browser_files import BrowserFiles, module_source
+
 if TYPE_CHECKING:
     from bokeh.document import Document
     from bokeh.events import ModelEvent
@@ -89,6 +91,7 @@ def page_script() -> str:
             for folder in ("css", "bundled/theme")
             for path in sorted((DIST_DIR / folder).glob("*.css"))
         },
+        "plots": module_source(BrowserFiles.plots),
     }
     return f"({_PAGE.read_text(encoding='utf-8')})({json.dumps(given)})"
 

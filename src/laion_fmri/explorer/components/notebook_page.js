@@ -1,6 +1,6 @@
 // What a notebook's page is given once: one copy of Material UI and its icons, Panel's style
-// sheets, and repairs of Panel's channel between page and kernel.
-function prepare({ name, script, font, icons, styles }) {
+// sheets, and repairs of Panel's channel between page and kernel and of Bokeh's plots.
+function prepare({ name, script, font, icons, styles, plots }) {
   const PATIENCE = 10_000 // milliseconds
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
 
@@ -73,6 +73,7 @@ function prepare({ name, script, font, icons, styles }) {
     if (!manager) return setTimeout(repair, 50)
     if (manager.isRepaired) return
     manager.isRepaired = true
+    document.head.append(Object.assign(document.createElement("script"), { textContent: plots }))
     keepStylesHere(models)
     sendNothingBack(manager.prototype)
     dropNothing(manager.prototype)
