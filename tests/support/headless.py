@@ -18,7 +18,14 @@ _FLAGS = [
 ]
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start the Chromium or Chrome on PATH, or the one that Playwright installed."""
+def launch(playwright: Playwright, *flags: str) -> Browser:
+    """Start the Chromium or Chrome on PATH, or the one that Playwright installed.
+
+    Parameters
+    ----------
+    playwright : Playwright
+    *flags : str
+        More of its switches.
+    """
     installed = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    return playwright.chromium.launch(executable_path=installed, args=_FLAGS)
+    return playwright.chromium.launch(executable_path=installed, args=[*_FLAGS, *flags])
