@@ -13,10 +13,11 @@ _MEASURE = """() => {
     view.layout = undefined
     try {
       view.measure_layout()
+      view.after_layout()
     } finally {
       view.layout = kept
     }
-    view.measure_layout()
+    view.compute_layout()
     n += 1
   }
   return n

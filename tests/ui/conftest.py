@@ -29,8 +29,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page; console errors, page errors and requests that leave the machine fail."""
+def serve_app() -> Iterator[Callable[..., str]]:
+    """Serve an app factory on a free port from a background thread; returns its address."""
+    with ExitStack() as servers:
+
+        def serve(factory: Callable[[], Any], **options: Any) -> str:
+            return servers.enter_context(_Served(factory, options))
+
+        yield serve
+
+
+@pytest.fixture
+def page(browser: Browser, serve_app: Callable[..., str]) -> Iterator[Page]:
+    """A fresh page; console errors, page errors and requests that leave the machine fail.
+
+    It is left before what `serve_app` serves ends: a page whose server is gone says so.
+    """
     problems: list[str] = []
 
     def watch_console(message: ConsoleMessage) -> None:
@@ -49,17 +63,6 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert not problems, "\n".join(problems)
-
-
-@pytest.fixture
-def serve_app() -> Iterator[Callable[..., str]]:
-    """Serve an app factory on a free port from a background thread; returns its address."""
-    with ExitStack() as servers:
-
-        def serve(factory: Callable[[], Any], **options: Any) -> str:
-            return servers.enter_context(_Served(factory, options))
-
-        yield serve
 
 
 class _Served:

@@ -1,9 +1,11 @@
-// Given to a page once, after Bokeh. A plot has no layout between its making and its rendering,
-// and Bokeh would fail to measure one where a resize comes just then. It is measured when drawn.
+// Given to a page once, after Bokeh. A plot has no layout between its making and its drawing; where
+// a resize comes just then, Bokeh would fail to measure it. It is left out until it is drawn.
 (() => {
   const plots = Bokeh.Models.get("Plot").prototype.default_view.prototype
-  const measure = plots._measure_layout
-  plots._measure_layout = function () {
-    if (this.layout != null) measure.call(this)
+  for (const step of ["_measure_layout", "_after_layout"]) {
+    const take = plots[step]
+    plots[step] = function () {
+      if (this.layout != null) take.call(this)
+    }
   }
 })()
