@@ -98,6 +98,7 @@ def test_files_are_found_added_up_and_handed_to_the_download(
 
     page.get_by_role("button", name="Clear filters").click()
     fill(page, "Search names", "captions")
+    expect(grid).to_have_attribute("aria-rowcount", "2")
     grid.get_by_role("checkbox", name="Choose all that match").check()
     expect(page.get_by_text("2 chosen")).to_be_visible()
     page.get_by_role("button", name="Download these").click()
