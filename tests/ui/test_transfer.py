@@ -165,6 +165,7 @@ def test_two_pages_see_the_same_and_one_can_pause_what_the_other_began(
     for one in (page, other):
         expect(state_of(one)).to_have_text("running", timeout=PATIENCE)
     wait_until(lambda: is_half_way(queue))
+    endpoint.bytes_per_second = HARDLY
     press(other, "Pause")
     for one in (page, other):
         expect(state_of(one)).to_have_text("paused", timeout=PATIENCE)
@@ -222,6 +223,7 @@ def test_a_server_that_was_stopped_has_the_download_there_to_resume(
         expect(state_of(page)).to_have_text("running", timeout=PATIENCE)
         bar = page.get_by_role("progressbar", name="Download", exact=True)
         expect(bar).to_have_attribute("aria-valuenow", re.compile(r"[3-9]\d"), timeout=PATIENCE)
+        endpoint.bytes_per_second = HARDLY
         page.goto("about:blank")
         process.send_signal(how)
         assert process.wait(10) == (0 if how is signal.SIGTERM else -how)
