@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs pictures clean
+.PHONY: help demo test check format bench docs pictures installs clean
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -42,6 +42,9 @@ docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 
 pictures: $(VENV)/.test ## take the pictures of the app that README and docs show
 	$(BIN)/python tools/pictures.py docs/images
+
+installs: $(VENV)/.test ## install into new environments: Python 3.11 to 3.13, with each extra
+	$(BIN)/python tools/check_installs.py $(ARGS)
 
 clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) build dist docs/_build docs/reference/generated
