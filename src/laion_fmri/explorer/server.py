@@ -259,10 +259,11 @@ def warm_up(data: ExplorerData) -> None:
     """Make what the first pages show while the browser is still opening."""
     from laion_fmri.explorer.state import ExplorerState
     from laion_fmri.explorer.tabs.brain import BrainTab
+    from laion_fmri.explorer.tabs.splits import SplitsTab
     from laion_fmri.explorer.tabs.trials import TrialsTab
 
     for name in data.local_subjects()[:1]:
-        for kind in (BrainTab, TrialsTab):
+        for kind in (BrainTab, TrialsTab, SplitsTab):
             # What is missing or damaged is said by the page itself, in its place.
             with contextlib.suppress(LaionFmriError):
                 tab = kind(ExplorerState(subject=name, tab=kind.title), data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -125,17 +125,10 @@ class SplitInspector(Piece):
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0)
         self.heading, self.composition, self.trials = (split_html() for _ in range(3))
         self.space = SpaceSection(self.data, self.latest)
-        self.measures = MeasuresSection(self.data, self._latest_of_rest, self._measured)
-        self.leaks = LeakSection(self.data, self._latest_of_rest)
-        self.contents = ContentsSection(self.data, self._latest_of_rest)
-        self.scores = ScoreSection(self.data, lambda maps: self.param.update(maps_wanted=maps))
-        self.galleries = SplitGalleries(self.data, self._latest_of_rest, self._add_problem)
-        self.maker = SplitMaker(self._make)
         self._making = stacked(gap=4, visible=False)
         self.missing = MissingCard(self.data, self._embeddings_came)
         self._without_space = stacked(notice(_NO_EMBEDDINGS), self.missing, gap=8, visible=False)
         self._listed = self.latest(self.missing.rows)
-        self._leaks_pane = stacked(self.leaks, visible=False)
         self._in_space = stacked(self.space, gap=32)
         self._of_sides = stacked(gap=32)
         self._figures = stacked(
@@ -147,8 +140,49 @@ class SplitInspector(Piece):
             gap=32,
         )
         self._latest = self.latest(self.heading)
-        self._making_latest = self.latest(self.maker.button)
         self.controls.make_button.param.update(label=_MAKE, visible=self.data.visitor.may_act)
+
+    # What is not needed for the first picture is made after it.
+
+    @cached_property
+    def measures(self) -> MeasuresSection:
+        """Distances and differences of the sides."""
+        return MeasuresSection(self.data, self._latest_of_rest, self._measured)
+
+    @cached_property
+    def leaks(self) -> LeakSection:
+        """Images that are, nearly, on both sides."""
+        return LeakSection(self.data, self._latest_of_rest)
+
+    @cached_property
+    def _leaks_pane(self) -> pn.Column:
+        return stacked(self.leaks, visible=False)
+
+    @cached_property
+    def contents(self) -> ContentsSection:
+        """Nouns and words of the sides, and what test sets have in common."""
+        return ContentsSection(self.data, self._latest_of_rest)
+
+    @cached_property
+    def scores(self) -> ScoreSection:
+        """Encoding models, fitted on one side and scored on the other."""
+        return ScoreSection(self.data, lambda maps: self.param.update(maps_wanted=maps))
+
+    @cached_property
+    def galleries(self) -> SplitGalleries:
+        """Pictures of the sides."""
+        return SplitGalleries(self.data, self._latest_of_rest, self._add_problem)
+
+    @cached_property
+    def maker(self) -> SplitMaker:
+        """The form that makes a split."""
+        maker = SplitMaker(self._make)
+        maker.offer(self.pool, split_space.local_models(self.data))
+        return maker
+
+    @cached_property
+    def _making_latest(self) -> Latest:
+        return self.latest(self.maker.button)
 
     def latest(self, busy: Viewable) -> Latest:
         """A way to do slow work for this view."""
@@ -184,7 +218,8 @@ class SplitInspector(Piece):
             sessions=self.data.subject(self.subject).get_sessions() if known else [],
             models=models,
         )
-        self.maker.offer(self.pool, models)
+        if len(self._making):
+            self.maker.offer(self.pool, models)
         self._ask()
 
     def _model(self, models: list[str]) -> str:
@@ -302,7 +337,7 @@ class SplitInspector(Piece):
         self._say_code()
 
     def _say_code(self) -> None:
-        measured = self.measures.measured
+        measured = self.measures.measured if len(self._of_sides) else None
         model = self._model(split_space.local_models(self.data))
         against_random = measured is None or measured.are_published
         self.controls.code.code = split_words.code(self._choice(), model, against_random)
