@@ -16,6 +16,7 @@ from laion_fmri.explorer.checkup import Checkup
 from laion_fmri.explorer.components.licence_dialog import LicenceDialog
 from laion_fmri.explorer.components.markup import escape, heading, listing_text, markup
 from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.offered_button import OfferedButton
 from laion_fmri.explorer.components.plan_view import PlanDetails, PlanFacts, PlanSummary
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.request_form import RequestForm
@@ -97,7 +98,7 @@ class DownloadTab(Tab):
             label="Try again", icon="refresh", variant="outlined", size="small", visible=False
         )
         self.again.on_click(lambda _: self._list_again())
-        self.run = pmui.Button(
+        self.run = OfferedButton(
             label="Download", icon="download", variant="contained", disabled=True, margin=0
         )
         self.run.on_click(lambda _: self._start())
