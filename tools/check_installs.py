@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -72,7 +72,7 @@ assert next(iter(DataLoader(trials, batch_size=4)))["betas"].shape == (4, betas.
 
 
 def main() -> int:
-    """Try every installation; the number that do not work."""
+    """Try every installation; 1 when one does not work."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help=f"default: {PYTHONS}")
     parser.add_argument(
@@ -88,10 +88,10 @@ def main() -> int:
             for works in installations(Path(folder), chosen.pythons or PYTHONS, chosen.extras)
         )
     print(f"{failed} failed" if failed else "All work.")
-    return min(failed, 1)
+    return int(failed > 0)
 
 
-def installations(folder: Path, pythons: list[str], extras: list[str]) -> Iterator[bool]:
+def installations(folder: Path, pythons: Sequence[str], extras: Sequence[str]) -> Iterator[bool]:
     """Whether each installation works, printed as it is known."""
     home = prepare_demo_home(folder / "demo", profile="tiny")
     built = build(folder)
@@ -110,16 +110,17 @@ def installations(folder: Path, pythons: list[str], extras: list[str]) -> Iterat
 
 
 def build(folder: Path) -> dict[str, Path]:
-    """The sdist, and the wheel that is made of a copy of the repository."""
+    """The sdist, and the wheel that is made of it, so that it must be complete."""
     code = "import sys, setuptools.build_meta as b; b.build_sdist(sys.argv[1])"
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "docs", "tests", "build"))
     subprocess.run(
         [sys.executable, "-c", code, folder], cwd=source, check=True, capture_output=True
     )
+    (sdist,) = folder.glob("*.tar.gz")
     wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
-    subprocess.run([*wheel, source], check=True)
-    return {"sdist": next(folder.glob("*.tar.gz")), "wheel": next(folder.glob("*.whl"))}
+    subprocess.run([*wheel, sdist], check=True)
+    return {"sdist": sdist, "wheel": next(folder.glob("*.whl"))}
 
 
 def try_one(
