@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 PATIENCE = 90_000  # ms: a kernel starts, Panel is imported, WebGL is drawn in software
-_START = 60  # seconds
+_START = 120  # seconds
 _TRIES = 6
 _SETTINGS = {
     # No question to the network on start; every cell is in the page, also one out of sight.
@@ -46,8 +46,8 @@ def serve_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={folder / 'notebooks'}",
-        "--LabApp.extension_manager=readonly",
+        "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
+        f"--ServerApp.root_dir={folder / 'notebooks'}", "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     with (folder / "lab.log").open("w") as log:
         lab = subprocess.Popen(
@@ -110,11 +110,7 @@ class Notebook:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, path)
-        # A kernel that is slow to come makes JupyterLab ask which one is meant.
-        page.add_locator_handler(
-            page.locator("dialog.jp-Dialog"),
-            lambda dialog: dialog.locator("button.jp-mod-accept").click(),
-        )
+        self._start_kernel(address, path.name)
         page.goto(f"{address}/doc/tree/{path.name}")
         expect(self.cell(len(cells) - 1)).to_be_visible(timeout=PATIENCE)
         self._wait_until_idle()
@@ -150,6 +146,16 @@ class Notebook:
                 begun.wait_for(timeout=PATIENCE / _TRIES)
                 return
         raise TimeoutError(f"The cell does not run: {number}")
+
+    def _start_kernel(self, address: str, name: str) -> None:
+        """Before the page is opened, which then has a kernel to connect to.
+
+        Left to start it, JupyterLab asks which kernel is meant if that one is slow to come, and
+        what is run before the answer is lost with the connection it was sent through.
+        """
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+        answer = self.page.request.post(f"{address}/api/sessions", data=session)
+        expect(answer).to_be_ok()
 
     def _wait_until_idle(self) -> None:
         kernel = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
