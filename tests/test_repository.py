@@ -215,8 +215,10 @@ def test_requirements_have_lower_bounds_and_no_upper_ones():
     extras = PROJECT["optional-dependencies"]
     assert {"explorer", "template", "torch", "test", "docs"} <= set(extras)
     listed = [Requirement(r) for r in sum(extras.values(), PROJECT["dependencies"])]
-    odd = [str(r) for r in listed if {s.operator for s in r.specifier} != {">="}]
-    assert odd == []
+    for requirement in listed:
+        operators = {s.operator for s in requirement.specifier}
+        assert ">=" in operators, requirement
+        assert operators <= {">=", "!="}, requirement  # one bad version may be left out
     assert "3.11" in SpecifierSet(PROJECT["requires-python"])
 
 

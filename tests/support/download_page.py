@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from form_filler import GIVEN
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 30_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 FIELDS = {
     "name": "Your name",
     "email": "Institutional e-mail",

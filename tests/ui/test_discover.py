@@ -21,7 +21,7 @@ from laion_fmri.explorer.data import ExplorerData
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-PATIENCE = 20_000  # ms: for machines that are busy
+PATIENCE = 60_000  # ms: for machines that are busy
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import panel as pn
 import panel_material_ui as pmui
@@ -17,6 +18,14 @@ from laion_fmri.explorer.waiting_writes import watch_over_writes
 _FROM_THE_BROWSER = frozenset(
     {"dark_theme", "sidebar_open", "contextbar_open", "sidebar_width", "contextbar_width"}
 )
+# Both hemispheres from above, one place of them active; within the page, so that it is found
+# wherever that is served.
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="#5c6bc0">'
+    '<path d="M15 3v26a11 13 0 0 1 0-26z"/><path d="M17 3v26a11 13 0 0 0 0-26z"/>'
+    '<circle cx="21.5" cy="21" r="3.5" fill="#ffca28"/></svg>'
+)
+ICON = f"data:image/svg+xml,{quote(_ICON)}"
 
 
 class ExplorerPage(pmui.Page):
@@ -27,7 +36,7 @@ class ExplorerPage(pmui.Page):
     """
 
     def __init__(self, **params: Any) -> None:
-        super().__init__(busy_indicator=None, **params)
+        super().__init__(busy_indicator=None, favicon=ICON, **params)
         # By itself a page follows how busy the server is. That changes twice with every event,
         # and each time all the page's models are gone through and it is drawn anew; and what
         # follows the server's state is kept when it has been left. Views say what works.
