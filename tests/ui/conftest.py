@@ -11,13 +11,20 @@ from urllib.parse import urlparse
 
 import pytest
 from headless import launch
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 # A page is put together without OpenGL: drawn in software, that takes half of a processor. What
 # WebGL has drawn is then read back, and this browser says so of itself; no script of ours reads.
 WITHOUT_LAYERS = "--disable-gpu-compositing"
 READS_BACK = "GL Driver Message (OpenGL, Performance, GL_CLOSE_PATH_NV, High): GPU stall"
+PATIENCE = 60_000  # ms
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", None}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    """What a page is expected to show may take its time on a machine that is busy."""
+    expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

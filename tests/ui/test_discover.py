@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import panel as pn
@@ -21,14 +20,6 @@ from laion_fmri.explorer.data import ExplorerData
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-PATIENCE = 60_000  # ms: for machines that are busy
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def open_discover(page: Page, serve_app, data_dir, bucket) -> str:

@@ -100,7 +100,12 @@ class Latest:
         async def follow() -> None:
             finished = asyncio.Event()
             loop = asyncio.get_running_loop()
-            working.add_done_callback(lambda _: loop.call_soon_threadsafe(finished.set))
+
+            def say_so(_: Future[T]) -> None:
+                with contextlib.suppress(RuntimeError):  # the server has ended since
+                    loop.call_soon_threadsafe(finished.set)
+
+            working.add_done_callback(say_so)
             try:
                 await asyncio.wait_for(finished.wait(), _PATIENCE)
             except TimeoutError:
