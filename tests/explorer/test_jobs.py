@@ -108,6 +108,7 @@ def test_progress_is_seen_while_it_happens(queue, mirror, data_dir):
     job = queue.submit(plan_of(bucket, data_dir), "slow")
     bucket.allow(4)
     wait_until(lambda: job.snapshot().bytes_done == 4 * STEP)
+    wait_until(lambda: len(job.snapshot().active) == len(KEYS))  # the last may begin after that
     now = job.snapshot()
     assert now.state is JobState.RUNNING
     assert queue.is_busy

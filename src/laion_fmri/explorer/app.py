@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from bokeh.util.warnings import BokehUserWarning
 from tornado.websocket import WebSocketClosedError
 
-from laion_fmri.explorer.browser_files import BrowserFiles, keep_to_this_server, module_url
+from laion_fmri.explorer.browser_files import BrowserFiles, module_url
 from laion_fmri.explorer.components.ahead import Ahead
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.page import ExplorerPage, account, banner
@@ -47,7 +47,6 @@ def create_app(data: ExplorerData | None = None, visitor: Visitor | None = None)
     visitor : Visitor, optional
         Who opens it; by default told from the request, with care.
     """
-    keep_to_this_server()
     pn.extension(js_files={"plots": module_url(BrowserFiles.plots)})
     data = (data or _configured_data()).for_visitor(visitor or visitor_here())
     explorer = Explorer(data=data)

@@ -12,7 +12,7 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar
 
-from panel.io.resources import LOCAL_DIST, component_resource_path
+from panel.io.resources import component_resource_path
 from panel.io.state import state
 
 
@@ -53,17 +53,6 @@ def module_url(file: str) -> str:
     """
     prefix = "" if state.rel_path else "./"
     return f"{prefix}{component_resource_path(BrowserFiles, '_js', file)}?v={_content_hash(file)}"
-
-
-def keep_to_this_server() -> None:
-    """Have Panel's style sheets of the page now being made asked of the server it comes from.
-
-    Panel says so itself when the page is handed out, but only to what is in it by then: what was
-    made before and came after, on a busy machine, was asked of Panel's site.
-    """
-    if state.curdoc is not None:
-        place = f"{state.rel_path}/{LOCAL_DIST}" if state.rel_path else LOCAL_DIST
-        state.curdoc.template_variables["dist_url"] = place
 
 
 def module_source(file: str) -> str:
