@@ -148,6 +148,10 @@ class WebPage:
                 shown[name] = str(data.get("label") or data.get("description"))
         return shown
 
+    def has_received(self, some: bytes) -> bool:
+        """Whether some bytes were in a part of a message."""
+        return any(some in part for part in self.received)
+
     # --- what is done with it -----------------------------------------------------------
 
     def arrive(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import panel as pn
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from laion_fmri.explorer import BrainView, brain_data, figures, maps
 from laion_fmri.explorer.data import ExplorerData
@@ -264,7 +264,7 @@ def test_what_drives_a_place_is_shown_with_pictures(brain: Page):
     expect(brain).to_have_url(re.compile("tab=Trials"), timeout=PATIENCE)
 
 
-def test_what_is_seen_is_saved_at_print_resolution(brain: Page, tmp_path):
+def test_what_is_seen_is_saved_at_print_resolution_and_files_are_kept(brain: Page, tmp_path):
     show(brain, "Both")
     expect(brain.locator(".slices .letters span").first).to_be_visible(timeout=PATIENCE)
     with brain.expect_download(timeout=PATIENCE) as download:
@@ -277,6 +277,21 @@ def test_what_is_seen_is_saved_at_print_resolution(brain: Page, tmp_path):
     thirds = np.array_split(coloured, 3)
     assert all(part.sum() > 500 for part in thirds)
     assert coloured[-200:].any()  # the colour bar
+
+    # Files asked for one right after the other are all kept.
+    name = "sub-01_Noise_ceiling_12_repeats"
+    files = {f"{name}_montage.png", f"{name}.nii.gz", f"{name}_hemi-L_space-fsnative.func.gii"}
+    kept: set[str] = set()
+
+    def is_last(download: Download) -> bool:
+        kept.add(download.suggested_filename)
+        return kept == files
+
+    brain.get_by_role("button", name="Keep as a file").click()
+    with brain.expect_download(is_last, timeout=PATIENCE):
+        for label in ("Montage for a paper", "Map as NIfTI", "Map as GIfTI, left"):
+            brain.get_by_role("button", name=label).click()
+    expect(brain.get_by_text("being made")).to_have_count(0)
 
 
 def test_the_page_of_its_own_needs_no_server(browser: Browser, data, tmp_path):

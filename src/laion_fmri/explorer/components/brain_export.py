@@ -27,21 +27,17 @@ class BrainExport(Viewer):
 
     def __init__(self, gate: Gate) -> None:
         super().__init__()
+        self._gate = gate
         self._picture: Picture | None = None
         self._view: SurfaceView | None = None
+        self._told: dict[str, str] = {}  # by button: that its file is being made, or why it is not
         self._said = markup()
         self.saver = Saver(margin=0)
-        self._latest = Latest(self._said, gate)
-        self.montage = _button("Montage for a paper", "grid_view")
-        self.page = _button("Page of its own (HTML)", "language")
-        self.nifti = _button("Map as NIfTI", "view_in_ar")
-        self.gifti_left = _button("Map as GIfTI, left", "blur_on")
-        self.gifti_right = _button("Map as GIfTI, right", "blur_on")
-        self.montage.on_click(lambda _: self._make(self._montage))
-        self.page.on_click(lambda _: self._make(self._page))
-        self.nifti.on_click(lambda _: self._make(self._nifti))
-        self.gifti_left.on_click(lambda _: self._make(lambda: self._gifti("L")))
-        self.gifti_right.on_click(lambda _: self._make(lambda: self._gifti("R")))
+        self.montage = self._button("Montage for a paper", "grid_view", self._montage)
+        self.page = self._button("Page of its own (HTML)", "language", self._page)
+        self.nifti = self._button("Map as NIfTI", "view_in_ar", self._nifti)
+        self.gifti_left = self._button("Map as GIfTI, left", "blur_on", lambda: self._gifti("L"))
+        self.gifti_right = self._button("Map as GIfTI, right", "blur_on", lambda: self._gifti("R"))
         self._fold = pmui.Accordion(
             (
                 "Keep as a file",
@@ -62,19 +58,30 @@ class BrainExport(Viewer):
         self._picture, self._view = picture, view
         self.nifti.disabled = picture.voxels is None
 
-    def _make(self, make: Callable[[], File]) -> None:
+    def _button(self, label: str, icon: str, make: Callable[[], File]) -> Any:
+        latest = Latest(self._said, self._gate)  # its own: another file takes nothing from this one
+        button = pmui.Button(
+            label=label, icon=icon, variant="text", size="small", margin=0,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        button.on_click(lambda _: self._make(label, make, latest))
+        return button
+
+    def _make(self, label: str, make: Callable[[], File], latest: Latest) -> None:
         if self._picture is None:
             return
-        self._say("Making the file …")
+        self._tell(label, "being made …")
 
         def hand_over(file: File) -> None:
-            self._say("")
+            self._tell(label, "")
             self.saver.hand_over(*file)
 
-        self._latest.ask(make, hand_over, self._say)
+        latest.ask(make, hand_over, lambda text: self._tell(label, text))
 
-    def _say(self, text: str) -> None:
-        self._said.object = f'<p class="muted" role="status">{escape(text)}</p>' if text else ""
+    def _tell(self, label: str, text: str) -> None:
+        self._told[label] = text
+        told = "<br>".join(f"{label}: {escape(text)}" for label, text in self._told.items() if text)
+        self._said.object = f'<p class="muted" role="status">{told}</p>' if told else ""
 
     def _name(self, ending: str) -> str:
         assert self._picture is not None
@@ -130,9 +137,3 @@ class BrainExport(Viewer):
 
     def __panel__(self) -> pmui.Accordion:
         return self._fold
-
-
-def _button(label: str, icon: str) -> Any:
-    return pmui.Button(
-        label=label, icon=icon, variant="text", size="small", margin=0, sizing_mode="stretch_width"
-    )
