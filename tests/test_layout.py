@@ -26,7 +26,7 @@ def test_doctests():
 
 @pytest.mark.parametrize("given_, full", [("03", "sub-03"), ("sub-03", "sub-03")])
 def test_subject_id(given_, full):
-    assert layout.subject_id(given_) == full
+    assert layout.resolve_subject_id(given_) == full
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_subject_id(given_, full):
 )
 def test_malformed_subjects_are_refused(bad):
     with pytest.raises(SubjectNotFoundError, match="full form"):
-        layout.subject_id(bad)
+        layout.resolve_subject_id(bad)
 
 
 @pytest.mark.parametrize("bad", ["", "ses-", "ses-01\n", "../ses-01", 1, None, b"01"])

@@ -77,7 +77,7 @@ def require_subject(subject: str, bucket: Bucket | None = None) -> str:
     ------
     SubjectNotFoundError
     """
-    name, known = layout.subject_id(subject), get_subjects(bucket)
+    name, known = layout.resolve_subject_id(subject), get_subjects(bucket)
     if name not in known:
         raise SubjectNotFoundError(
             f"The bucket has no subject {name}. Subjects there: {', '.join(known) or 'none'}."

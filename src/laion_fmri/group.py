@@ -59,9 +59,9 @@ def load_subjects(
                 f"No subject has files in {root}. `laion-fmri download --subject all` fetches them."
             )
     elif isinstance(subjects, str) or not isinstance(subjects, Iterable):
-        asked = [layout.subject_id(subjects)]
+        asked = [layout.resolve_subject_id(subjects)]
     else:
-        asked = [layout.subject_id(subject) for subject in subjects]
+        asked = [layout.resolve_subject_id(subject) for subject in subjects]
     if not asked:
         raise InvalidArgumentError('No subject was asked for. Give a list of them, or "all".')
     return Group([load_subject(name, root) for name in dict.fromkeys(asked)])
@@ -105,7 +105,7 @@ class Group:
 
     def __contains__(self, subject: object) -> bool:
         try:
-            return layout.subject_id(subject) in self._subjects
+            return layout.resolve_subject_id(subject) in self._subjects
         except SubjectNotFoundError:
             return False
 
@@ -117,7 +117,7 @@ class Group:
         SubjectNotFoundError
             When the group has no such subject.
         """
-        name = layout.subject_id(subject)
+        name = layout.resolve_subject_id(subject)
         if name not in self._subjects:
             raise SubjectNotFoundError(
                 f"{name} is not in this group of {', '.join(self._subjects)}. Name it in "
@@ -250,7 +250,7 @@ class Group:
                 "Voxels differ between subjects. Give mask={'sub-03': …} with a mask of every "
                 "subject's own."
             )
-        masks = {layout.subject_id(name): one for name, one in mask.items()}
+        masks = {layout.resolve_subject_id(name): one for name, one in mask.items()}
         if set(masks) != set(self._subjects):
             raise InvalidArgumentError(
                 f"There are masks of {', '.join(masks) or 'nobody'}, but the group is "

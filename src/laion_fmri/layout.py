@@ -111,7 +111,7 @@ _DOUBLE_EXTENSIONS = (".nii.gz", ".func.gii", ".surf.gii", ".shape.gii", ".label
 # --- identifiers --------------------------------------------------------------------
 
 
-def subject_id(subject: object) -> str:
+def resolve_subject_id(subject: object) -> str:
     """The full BIDS form of a subject: ``"03"`` and ``"sub-03"`` are the same.
 
     Raises

@@ -237,7 +237,7 @@ def list_stores(
     subject : str, optional
     """
     root = load_settings(data_dir=data_dir).require_data_dir()
-    name = layout.subject_id(subject) if subject is not None else None
+    name = layout.resolve_subject_id(subject) if subject is not None else None
     found = []
     for path in _store_paths(root, name):
         sub, ses, source = _parts(path)
@@ -297,7 +297,7 @@ def drop_store(
 
 def _files(subject: str, data_dir: str | os.PathLike[str] | None) -> SubjectFiles:
     root = load_settings(data_dir=data_dir).require_data_dir()
-    return SubjectFiles(layout.subject_id(subject), root)
+    return SubjectFiles(layout.resolve_subject_id(subject), root)
 
 
 def _mask_path(files: SubjectFiles, mask_source: str) -> Path:

@@ -67,7 +67,7 @@ def load_subject(subject: str, data_dir: str | os.PathLike[str] | None = None) -
     'ses-01'
     """
     root = load_settings(data_dir=data_dir).require_data_dir()
-    name = layout.subject_id(subject)
+    name = layout.resolve_subject_id(subject)
     here = local_subjects(root)
     if name not in here:
         text = f"{name} has no files in {root}."

@@ -70,7 +70,7 @@ def plan_of_local(
     data_dir = settings.require_data_dir()
     subjects = None
     if subject is not None:
-        subjects = {layout.subject_id(one) for one in layout.as_list(subject) or ()}
+        subjects = {layout.resolve_subject_id(one) for one in layout.as_list(subject) or ()}
     objects = [o for p in _prefixes(data_dir, subjects) for o in discovery.list_objects(p, bucket)]
     if subjects is None:
         objects += discovery.list_folder("", bucket).objects

@@ -84,7 +84,7 @@ def name_of(subject: Subject | str | None) -> str:
     """
     if subject is None:
         return ""
-    return subject.name if isinstance(subject, Subject) else layout.subject_id(subject)
+    return subject.name if isinstance(subject, Subject) else layout.resolve_subject_id(subject)
 
 
 def data_of(
