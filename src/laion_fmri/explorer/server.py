@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import panel as pn
+from bokeh.document import Document
+from panel.io.state import set_curdoc
 from panel.viewable import Viewable
 from tornado.ioloop import IOLoop
 
@@ -262,11 +264,15 @@ def warm_up(data: ExplorerData) -> None:
     from laion_fmri.explorer.tabs.splits import SplitsTab
     from laion_fmri.explorer.tabs.trials import TrialsTab
 
-    for name in data.local_subjects()[:1]:
-        for kind in (BrainTab, TrialsTab, SplitsTab):
-            # What is missing or damaged is said by the page itself, in its place.
-            with contextlib.suppress(LaionFmriError):
-                tab = kind(ExplorerState(subject=name, tab=kind.title), data)
-                tab.open()
-                tab.__panel__().get_root()
+    # A document of its own: without one, Panel takes that of whichever page is answered just
+    # then, in any thread, and puts into it what belongs to none.
+    nobodys = Document()
+    with set_curdoc(nobodys):
+        for name in data.local_subjects()[:1]:
+            for kind in (BrainTab, TrialsTab, SplitsTab):
+                # What is missing or damaged is said by the page itself, in its place.
+                with contextlib.suppress(LaionFmriError):
+                    tab = kind(ExplorerState(subject=name, tab=kind.title), data)
+                    tab.open()
+                    tab.__panel__().get_root(nobodys)
     set_lasting_aside()

@@ -13,15 +13,15 @@ from laion_fmri.explorer.components.answering import AnsweringComponent
 from laion_fmri.explorer.trial_filter import NOUN, SELECTION, SIDE, SIDES, Filtered, Filters
 
 _TITLES = {
-    "session": ("Session", "every session"),
-    "run": ("Run", "every run"),
-    "dataset": ("Dataset", "every dataset"),
+    "session": ("Session", "all"),
+    "run": ("Run", "all"),
+    "dataset": ("Dataset", "all"),
     "seen_by": ("Shared or unique", "both"),
-    "repeats": ("Repeats", "any number"),
-    "ood_type": ("OOD type", "any image"),
+    "repeats": ("Repeats", "any"),
+    "ood_type": ("OOD type", "any"),
     NOUN: ("Noun", "any noun"),
-    SELECTION: ("Selection", "every trial"),
-    SIDE: ("Side of the split", "any side"),
+    SELECTION: ("Selection", "none"),
+    SIDE: ("Side of the split", "any"),
 }
 _MANY = 400  # nouns that are offered; any other may be typed
 _LONGEST = 2_500  # characters that are taken from the page

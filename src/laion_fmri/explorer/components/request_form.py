@@ -30,6 +30,7 @@ _GRID = {
         "padding": "3px 2px",
         "textTransform": "none",
         "fontSize": "12.5px",
+        "letterSpacing": 0,
         "lineHeight": 1.5,
         "color": "text.primary",
     },

@@ -37,7 +37,7 @@ _COLUMNS: list[tuple[str, str, Kind, int]] = [
     ("run", "Run", "number", 36),
     ("image_name", "Image", "name", 0),
     ("dataset", "Dataset", "text", 74),
-    ("unique_or_shared", "Seen by", "text", 60),
+    ("unique_or_shared", "Seen by", "text", 66),
     ("shown", "Repeat", "text", 56),
 ]
 _ROWS = 15
