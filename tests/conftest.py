@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from laion_fmri.bucket.s3 import S3Bucket
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a processor: where both calculate on all of them, they wait for each other.
+    for _library in ("OPENBLAS", "OMP"):
+        os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 _PATIENCE_SECONDS = 120
 NOBODY = "http://127.0.0.1:9"  # where nothing answers, whatever network this machine has
 
