@@ -31,7 +31,8 @@ pytestmark = pytest.mark.browser
 
 BUCKET = "gated"
 SLOWLY = 300_000  # bytes a second
-HARDLY = 10_000  # bytes a second: a page that is slow to press is still in time
+HARDLY = 10_000  # bytes a second: a page that is slow to show or press is still in time
+HALF = 400_000  # bytes: of one session's responses and the subject's ROIs
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +117,12 @@ def test_from_nothing_to_a_session_and_the_images(
     (request_id,) = service._people
 
     # The licence, once; then half of the bytes.
-    endpoint.bytes_per_second = SLOWLY
+    endpoint.bytes_per_second = HARDLY
     press(page, "Download")
     expect(page.get_by_role("dialog")).to_contain_text("CC0")
     press(page, "Accept the licence")
     expect(state_of(page)).to_have_text("running", timeout=PATIENCE)
+    endpoint.bytes_per_second = SLOWLY
     wait_until(lambda: is_half_way(queue))
     endpoint.bytes_per_second = HARDLY
     press(page, "Cancel")
@@ -159,11 +161,12 @@ def test_two_pages_see_the_same_and_one_can_pause_what_the_other_began(
     open_download(page, address)
     other = page.context.new_page()
     open_download(other, address)
-    endpoint.bytes_per_second = SLOWLY
+    endpoint.bytes_per_second = HARDLY
     choose(page, "sub-05", "ses-01")
     press(page, "Download")
     for one in (page, other):
         expect(state_of(one)).to_have_text("running", timeout=PATIENCE)
+    endpoint.bytes_per_second = SLOWLY
     wait_until(lambda: is_half_way(queue))
     endpoint.bytes_per_second = HARDLY
     press(other, "Pause")
@@ -215,15 +218,17 @@ def test_a_server_that_was_stopped_has_the_download_there_to_resume(
     access.accept_license(settings.data_dir)
     log = tmp_path / "server.log"
     notes = settings.data_dir / ".laion_fmri" / "jobs.json"
-    endpoint.bytes_per_second = SLOWLY
+    endpoint.bytes_per_second = HARDLY
     with explorer(settings, log) as (address, process):
         open_download(page, address)
         choose(page, "sub-05", "ses-01")
         press(page, "Download")
         expect(state_of(page)).to_have_text("running", timeout=PATIENCE)
+        endpoint.bytes_per_second = SLOWLY
+        wait_until(lambda: endpoint.n_forwarded > HALF)
+        endpoint.bytes_per_second = HARDLY
         bar = page.get_by_role("progressbar", name="Download", exact=True)
         expect(bar).to_have_attribute("aria-valuenow", re.compile(r"[3-9]\d"), timeout=PATIENCE)
-        endpoint.bytes_per_second = HARDLY
         page.goto("about:blank")
         process.send_signal(how)
         assert process.wait(10) == (0 if how is signal.SIGTERM else -how)
