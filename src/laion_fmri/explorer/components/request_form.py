@@ -29,7 +29,7 @@ _GRID = {
         "margin": "0 !important",
         "padding": "3px 2px",
         "textTransform": "none",
-        "fontSize": "12.5px",
+        "fontSize": "12px",
         "letterSpacing": 0,
         "lineHeight": 1.5,
         "color": "text.primary",
