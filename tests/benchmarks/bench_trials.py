@@ -30,6 +30,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from headless import launch
+from in_page import STOPWATCH
 
 from laion_fmri import layout
 from laion_fmri.config import Settings
@@ -236,27 +237,9 @@ def served(root: Path, port: int) -> Iterator[subprocess.Popen]:
         process.wait(10)
 
 
-IN_PAGE = """
-window.query = (selector) => {
-  const search = (root) => {
-    const found = root.querySelector(selector)
-    if (found) return found
-    for (const node of root.querySelectorAll("*"))
-      if (node.shadowRoot) { const deep = search(node.shadowRoot); if (deep) return deep }
-    return null
-  }
-  return search(document)
-}
-window.timed = (act, done) => new Promise((resolve, reject) => {
-  const start = performance.now()
-  act()
-  const look = () => {
-    if (done()) resolve(performance.now() - start)
-    else if (performance.now() - start > 60000) reject(new Error("no answer in a minute"))
-    else requestAnimationFrame(look)
-  }
-  requestAnimationFrame(look)
-})
+IN_PAGE = (
+    STOPWATCH
+    + """
 window.name_and_facts = () =>
   ["name", "facts"].map((part) => query(`.text > div > .${part}`).textContent).join(" ")
 window.rows = () => query("[role=grid][aria-label=Trials] tbody")
@@ -264,6 +247,7 @@ window.panel = () => query(".filters[role=search]")
 window.view = () => query(".view[data-picture]")
 null
 """
+)
 
 
 def first_tables(browser: Browser, address: str, rounds: int) -> None:

@@ -17,6 +17,7 @@ import pytest
 from laion_fmri import layout
 from laion_fmri.config import Settings
 from laion_fmri.explorer.components.split_inspector import SplitInspector
+from laion_fmri.explorer.components.split_map import COLOURS
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.splits import get_split_masks, list_splits, load_split
 
@@ -41,6 +42,17 @@ def text(*panes) -> str:
     return " ".join(" ".join(re.sub(r"<[^>]*>", " ", p.object).split()) for p in panes)
 
 
+def dots(plot, names) -> dict[str, set[str]]:
+    """The images that a map draws on each side, told by their colour."""
+    found = {}
+    for renderer in plot.renderers:
+        chosen, colour = renderer.view.filter, renderer.glyph.fill_color
+        (side,) = (side for side, shown in COLOURS.items() if shown == colour)
+        column = renderer.data_source.data[chosen.column_name]
+        found[side] = {names[i] for i in np.flatnonzero(column == chosen.group)}
+    return found
+
+
 def test_the_measures_shown_are_those_of_the_code(home, monkeypatch):
     monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(home.data_dir))
     view = inspector(home, "ood")
@@ -59,19 +71,21 @@ def test_several_splits_side_by_side(home):
     assert len(view.space.map.figures) == 3
     assert len({id(plot.x_range) for plot in view.space.map.figures}) == 1
     names = view.space.map.image_map.names
-    for views, title in zip(
-        view.space.map._views, ("tau", "random_0", "cluster_k5_1"), strict=True
-    ):
+    titles = ("tau", "random_0", "cluster_k5_1")
+    for plot, title in zip(view.space.map.figures, titles, strict=True):
         split = load_split(title, "sub-01", data_dir=home.data_dir)
-        shown = {names[i] for i in views["test"].filter.indices}
-        assert shown == set(split.test_ids)
-        assert {names[i] for i in views["train"].filter.indices} == set(split.train_ids)
+        shown = dots(plot, names)
+        assert shown["test"] == set(split.test_ids)
+        assert shown["train"] == set(split.train_ids)
+        assert shown["unused"] == set(names) - set(split.test_ids) - set(split.train_ids)
     overlap = text(view.contents.overlap)
     assert all(name in overlap for name in list_splits("sub-01", home.data_dir))
     view.compared = []
     assert len(view.space.map.figures) == 1
     view.split = "random_1"
     assert list(view.measures.measured.splits) == ["random_1"]
+    random = load_split("random_1", "sub-01", data_dir=home.data_dir)
+    assert dots(view.space.map.figures[0], names)["test"] == set(random.test_ids)
 
 
 def test_a_region_shows_its_images(home):

@@ -107,7 +107,7 @@ def test_without_responses_it_says_what_is_missing(tiny_home, tmp_path):
     (tmp_path / "stimuli").symlink_to(tiny_home.data_dir / "stimuli")
     (tmp_path / "splits").symlink_to(tiny_home.data_dir / "splits")
     inspector = SplitInspector("random_0", data=ExplorerData(settings))
-    assert "betas and ROIs" in inspector.scores.messages[0].object
+    assert "betas and ROIs" in inspector.scores.problem.object
     assert not inspector.scores._controls.visible
 
 

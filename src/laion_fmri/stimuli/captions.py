@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from laion_fmri import layout
 from laion_fmri.config import load_settings
 from laion_fmri.stimuli.metadata import RowsByName, read_table, require_stimulus_file
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     import pandas as pd
+    from numpy.typing import NDArray
 
 COLUMNS = (
     "image_name",
@@ -55,6 +58,21 @@ class Captions:
     def _read(self) -> pd.DataFrame:
         return read_table(require_stimulus_file(self.data_dir, layout.CAPTIONS), COLUMNS)
 
+    def _texts(self, name: str, source: str) -> list[str]:
+        """The captions of one image from one source, as `get` has them, without a table."""
+        ranks, sources, texts = self._kept.get("columns", self._columns)
+        rows = self._rows.of(name)
+        rows = rows[sources[rows] == source]
+        return texts[rows[np.argsort(ranks[rows], kind="stable")]].tolist()
+
+    def _columns(self) -> tuple[NDArray, NDArray, NDArray]:
+        table = self.metadata
+        return (
+            table["caption_idx"].to_numpy(),
+            table["source"].to_numpy(dtype=object),
+            table["caption"].to_numpy(dtype=object),
+        )
+
     @property
     def _rows(self) -> RowsByName:
         return self._kept.get("rows", lambda: RowsByName(self.metadata))
@@ -66,19 +84,15 @@ class Captions:
 
     def human(self, name: str) -> list[str]:
         """The human captions of one image, in rank order."""
-        found = self.get(name)
-        return found.loc[found["source"] == "human", "caption"].tolist()
+        return self._texts(name, "human")
 
     def ai(self, name: str) -> str | None:
         """The AI caption of one image; None where there is none."""
-        found = self.get(name)
-        captions = found.loc[found["source"] == "ai", "caption"].tolist()
-        return captions[0] if captions else None
+        return next(iter(self._texts(name, "ai")), None)
 
     def list(self, name: str) -> list[str]:
         """Every caption of one image: humans' in rank order, then AI's."""
-        ai = self.ai(name)
-        return self.human(name) + ([ai] if ai is not None else [])
+        return self.human(name) + self._texts(name, "ai")[:1]
 
     def close(self) -> None:
         """Forget what was read."""

@@ -21,7 +21,7 @@ from laion_fmri.explorer.components.brain_inspector import BrainInspector
 from laion_fmri.explorer.components.brain_stage import BrainStage
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.missing_card import MissingCard
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.roi_picker import roi_code
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.maps import BrainMap
@@ -374,7 +374,7 @@ class BrainView(Piece):
         self.param.trigger("files_arrived")
 
     def _say(self, text: str) -> None:
-        self.messages[:] = [notice(text, "warning")]
+        say(self.messages, [notice(text, "warning")])
 
     def __panel__(self) -> pn.FlexBox:
         return self._layout

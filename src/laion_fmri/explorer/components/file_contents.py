@@ -10,7 +10,7 @@ from panel.viewable import Viewer
 
 from laion_fmri.bucket import BucketObject
 from laion_fmri.explorer.components.markup import escape, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.file_reading import Reading
 from laion_fmri.transfer.plan import format_bytes
 
@@ -68,19 +68,19 @@ class FileContents(Viewer):
     def begin(self, found: BucketObject) -> None:
         """Say which file is being read."""
         self._view.object = _head(found, "Reading…")
-        self._messages[:] = []
+        say(self._messages, [])
         self._layout.visible = True
 
     def display(self, found: BucketObject, reading: Reading) -> None:
         """Show what was read."""
         self._view.object = _head(found, reading.kind, reading.note) + _body(reading)
-        self._messages[:] = []
+        say(self._messages, [])
         self._layout.visible = True
 
     def say(self, found: BucketObject, text: str) -> None:
         """Say why a file cannot be shown."""
         self._view.object = _head(found, "")
-        self._messages[:] = [notice(text, "warning")]
+        say(self._messages, [notice(text, "warning")])
         self._layout.visible = True
 
     def hide(self) -> None:

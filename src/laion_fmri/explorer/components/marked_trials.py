@@ -15,7 +15,7 @@ from panel.viewable import Viewable, Viewer
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer.background import Latest, once_whole
 from laion_fmri.explorer.components.copy_code import CopyCode
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import Severity, notice, say
 from laion_fmri.explorer.components.save_file import SaveFile
 from laion_fmri.explorer.components.text import plain_text
 from laion_fmri.explorer.contact_sheet import contact_sheet, trials_tsv
@@ -130,7 +130,7 @@ class MarkedTrials(Viewer):
         self.choice.param.update(options=names, value=value)
 
     def _say(self, text: str, severity: Severity = "warning") -> None:
-        self.messages[:] = [notice(text, severity)]
+        say(self.messages, [notice(text, severity)])
 
     def _mark_none(self) -> None:
         self.marked = []

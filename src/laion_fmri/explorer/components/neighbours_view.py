@@ -15,7 +15,7 @@ from panel.viewable import Viewable, Viewer
 
 from laion_fmri.explorer.background import Latest
 from laion_fmri.explorer.components.gallery import Gallery, GalleryItem
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.text import plain_text
 from laion_fmri.explorer.components.tiles import image_tiles
 from laion_fmri.explorer.roi_responses import VoxelChoice
@@ -162,11 +162,11 @@ class NeighboursView(Viewer):
 
     def _say_near(self, text: str) -> None:
         self._set_near(([], []))
-        self.near_message[:] = [notice(text)]
+        say(self.near_message, [notice(text)])
 
     def _say_alike(self, text: str) -> None:
         self._set_alike(([], []))
-        self.alike_message[:] = [notice(text)]
+        say(self.alike_message, [notice(text)])
 
     def _show_both(self) -> None:
         near, alike = self._names["near"], self._names["alike"]

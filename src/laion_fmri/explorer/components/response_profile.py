@@ -13,7 +13,7 @@ from bokeh.plotting import figure
 
 from laion_fmri._errors import LaionFmriError
 from laion_fmri.explorer.background import on_the_page
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import Severity, notice, say
 from laion_fmri.explorer.components.response_words import (
     about_problems,
     explained,
@@ -150,7 +150,7 @@ class ResponseProfile(Piece):
     def _say(self, texts: list[str], severity: Severity = "info") -> None:
         if texts != self._said:  # boxes are costly to make, and most trials say the same
             self._said = texts
-            self.messages[:] = [notice(text, severity) for text in texts]
+            say(self.messages, [notice(text, severity) for text in texts])
 
     @param.depends("scale", watch=True)
     def _draw(self) -> None:

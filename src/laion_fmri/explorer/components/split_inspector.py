@@ -16,7 +16,7 @@ from laion_fmri.explorer.components import split_views
 from laion_fmri.explorer.components.arrival import Arrival
 from laion_fmri.explorer.components.markup import markup
 from laion_fmri.explorer.components.missing_card import MissingCard
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.split_contents import ContentsSection
 from laion_fmri.explorer.components.split_controls import (
     EVERY_SESSION,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from laion_fmri.splits import Evaluation
     from laion_fmri.subject import Subject
 
+_AFTER_MEASURES = 0.15  # seconds in which the measures have the processor to themselves
 _MAKE = "Make a split"
 _NO_EMBEDDINGS = (
     "No embeddings are here, so maps, distances, scores and leaks cannot be shown: some 50 MB a "
@@ -140,6 +141,7 @@ class SplitInspector(Piece):
             gap=32,
         )
         self._latest = self.latest(self.heading)
+        self._below = self._latest_of_rest(pn.Spacer())
         self.controls.make_button.param.update(label=_MAKE, visible=self.data.visitor.may_act)
 
     # What is not needed for the first picture is made after it.
@@ -268,7 +270,7 @@ class SplitInspector(Piece):
             problems.append(f"Not here, so not compared: {', '.join(absent)}.")
         has_space = bool(split_space.local_models(self.data))
         with pn.io.hold():
-            self.messages[:] = [notice(text, "warning") for text in problems if text]
+            say(self.messages, [notice(text, "warning") for text in problems if text])
             self.heading.visible = True
             self.heading.object = split_views.heading(
                 split_words.title(choice.name),
@@ -314,8 +316,13 @@ class SplitInspector(Piece):
         else:
             self._measured(None)
             self._list_missing()
-        self.contents.set_splits(splits, list_splits(self.pool, self.data.settings.data_dir))
-        self.galleries.set_split(report.split)
+        self._below.once_at_rest(partial(self._show_below, report, splits), _AFTER_MEASURES)
+
+    def _show_below(self, report: SplitReport, splits: dict[str, Split]) -> None:
+        """What stands below the measures, which it would only slow."""
+        if self.report is report and report.split is not None:
+            self.contents.set_splits(splits, list_splits(self.pool, self.data.settings.data_dir))
+            self.galleries.set_split(report.split)
 
     def _list_missing(self) -> None:
         self._listed.ask(
@@ -400,7 +407,7 @@ class SplitInspector(Piece):
             self.controls.set_files(self._choice(), False, False)
 
     def _say(self, text: str) -> None:
-        self.messages[:] = [notice(text, "warning")]
+        say(self.messages, [notice(text, "warning")])
 
     def _add_problem(self, text: str) -> None:
         self.messages.append(notice(text, "warning"))

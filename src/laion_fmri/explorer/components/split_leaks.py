@@ -13,7 +13,7 @@ from laion_fmri.explorer import split_data, split_space
 from laion_fmri.explorer.background import Latest
 from laion_fmri.explorer.components import split_tables
 from laion_fmri.explorer.components.markup import escape, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.splits.measures import identical_across
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class LeakSection(Viewer):
         """Show what the chosen split leaks; the others are counted."""
         self._measured, self._split = measured, split
         self.button.visible = split_data.has_images(self.data)
-        self.identical[:] = []
+        say(self.identical, [])
         self._show()
 
     def _show(self) -> None:
@@ -143,13 +143,13 @@ class LeakSection(Viewer):
             n = split.n_train + split.n_test
             if not found:
                 said = f"No file is on both sides: the {n:,} files were compared by SHA-256."
-                self.identical[:] = [notice(said, "success")]
+                say(self.identical, [notice(said, "success")])
                 return
             some = "; ".join(f"{test} = {train}" for train, test in found[:_PAIRS])
             said = f"{len(found):,} pairs of identical files are on both sides: {some}"
-            self.identical[:] = [notice(said, "warning")]
+            say(self.identical, [notice(said, "warning")])
 
-        self.identical[:] = [markup('<p class="muted" role="status">Reading the files…</p>')]
+        say(self.identical, [markup('<p class="muted" role="status">Reading the files…</p>')])
         self._hashing.ask(
             work, show, lambda text: self.identical.__setitem__(slice(None), [notice(text)])
         )

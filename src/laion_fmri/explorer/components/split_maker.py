@@ -11,7 +11,7 @@ from panel.viewable import Viewer
 
 from laion_fmri.explorer.components.code_block import CodeBlock
 from laion_fmri.explorer.components.markup import markup
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import Severity, notice, say
 from laion_fmri.explorer.split_words import make_code
 
 METHODS = {
@@ -144,11 +144,11 @@ class SplitMaker(Viewer):
 
     def say(self, text: str, severity: Severity = "info") -> None:
         """Say how it went."""
-        self.messages[:] = [notice(text, severity)] if text else []
+        say(self.messages, [notice(text, severity)] if text else [])
 
     def _changed(self, *_: object) -> None:
         method = self.method.value
-        self.messages[:] = []
+        say(self.messages, [])
         n = self.n_clusters.value or 2
         options = {_AUTOMATIC: None, **{f"{k} of {n}, by size": k for k in range(n)}}
         if list(self.held_out.options) != list(options):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.models import CDSView, ColumnDataSource, IndexFilter, Range1d
+from bokeh.models import CDSView, ColumnDataSource, GroupFilter, Range1d
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 from panel.viewable import Viewer
@@ -19,6 +18,7 @@ from laion_fmri.splits import Split
 COLOURS = {"unused": "#9aa3ad", "train": "#4c78c8", "test": "#e08a2e"}
 """Of the sides, drawn in this order: mid tones, seen on a light page and on a dark one."""
 
+_CODE = {side: code for code, side in enumerate(COLOURS)}
 _TOOLS = "pan,wheel_zoom,lasso_select,box_select,tap,reset"
 _HEIGHT = 400  # pixels
 _MANY = 10_000  # images from which dots are smaller
@@ -27,8 +27,8 @@ _MANY = 10_000  # images from which dots are smaller
 class SplitMap(Viewer):
     """Maps of image space side by side, which move and select together.
 
-    All maps draw the same rows of one source, each side by its own list of rows, so a
-    change of split sends row numbers alone. Drawn by WebGL where the browser has it.
+    All maps draw the same rows of one source, which says in a column of each map what side
+    a row is on: a change of split sends one byte an image. Drawn by WebGL where there is it.
 
     Parameters
     ----------
@@ -46,7 +46,6 @@ class SplitMap(Viewer):
         self._x, self._y = Range1d(-1, 1), Range1d(-1, 1)
         self.figures: list[figure] = []
         self._titles: list[pn.pane.HTML] = []
-        self._views: list[dict[str, CDSView]] = []
         self._cells: list[pn.Column] = []
         self._legend = markup()
         self._grid = pn.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 20px")
@@ -68,58 +67,62 @@ class SplitMap(Viewer):
         splits : mapping of str to Split
             One map for each, titled by its key.
         """
-        if image_map is not self._map:
+        is_new = image_map is not self._map
+        if is_new:
             self._map = image_map
             self._row = {name: row for row, name in enumerate(image_map.names)}
+        sides = {_column(i): self._sides(split) for i, split in enumerate(splits.values())}
+        if is_new:
             self.source.selected.indices = []
-            self.source.data = {"x": image_map.xy[:, 0], "y": image_map.xy[:, 1]}
-            for view, values in ((self._x, image_map.xy[:, 0]), (self._y, image_map.xy[:, 1])):
+            x, y = image_map.xy.T
+            self.source.data = {"x": x, "y": y, **sides}
+            for view, values in ((self._x, x), (self._y, y)):
                 low, high = _limits(values)
                 view.update(start=low, end=high, reset_start=low, reset_end=high)
-        sides = {title: self._sides(split) for title, split in splits.items()}
-        shown = list(sides.items())
-        n_before = min(len(self.figures), len(shown))
-        for i, (title, rows) in enumerate(shown[:n_before]):
-            self._titles[i].object = _heading(title)
-            for side, view in self._views[i].items():
-                view.filter.indices = rows[side].tolist()
-        if len(shown) != len(self.figures):
+        else:
+            with pn.io.unlocked():  # sent at once: before a map that reads a new column
+                self.source.data.update(sides)
+        n_before = min(len(self.figures), len(splits))
+        for heading, title in zip(self._titles, splits, strict=False):
+            heading.object = _heading(title)
+        if len(splits) != len(self.figures):
             self._keep(n_before)
             # A new map is whole before the page gets it: what changes right after is lost.
-            for title, rows in shown[n_before:]:
-                self._add(title, rows)
+            for title in list(splits)[n_before:]:
+                self._add(title)
             self._grid[:] = self._cells
         for plot in self.figures[:n_before]:
             for renderer in plot.renderers:
                 renderer.glyph.size = self._size
-        self._say(sides, image_map)
+        self._say(any((side == _CODE["unused"]).any() for side in sides.values()), image_map)
 
-    def _sides(self, split: Split) -> dict[str, NDArray[np.intp]]:
-        side = np.zeros(len(self._row), dtype=np.int8)
-        for value, ids in ((1, split.train_ids), (2, split.test_ids)):
-            side[[self._row[name] for name in ids if name in self._row]] = value
-        return {name: np.flatnonzero(side == i) for i, name in enumerate(COLOURS)}
+    def _sides(self, split: Split) -> NDArray[np.int8]:
+        """The side of every image of the map, as a code."""
+        side = np.full(len(self._row), _CODE["unused"], dtype=np.int8)
+        for name, ids in (("train", split.train_ids), ("test", split.test_ids)):
+            side[[self._row[image] for image in ids if image in self._row]] = _CODE[name]
+        return side
 
     @property
     def _size(self) -> int:
         return 3 if len(self._row) > _MANY else 5
 
     def _keep(self, n: int) -> None:
-        for kept in (self.figures, self._titles, self._views, self._cells):
+        for kept in (self.figures, self._titles, self._cells):
             del kept[n:]
 
-    def _add(self, title: str, rows: Mapping[str, NDArray[np.intp]]) -> None:
+    def _add(self, title: str) -> None:
         plot, heading = self._figure(), markup(_heading(title))
-        views = {side: CDSView(filter=IndexFilter(indices=rows[side].tolist())) for side in COLOURS}
+        column = _column(len(self.figures))
         for side, colour in COLOURS.items():
+            view = CDSView(filter=GroupFilter(column_name=column, group=_CODE[side]))
             plot.scatter(
-                "x", "y", source=self.source, view=views[side], color=colour, size=self._size,
+                "x", "y", source=self.source, view=view, color=colour, size=self._size,
                 alpha=0.35 if side == "unused" else 0.7, line_color=None,
                 nonselection_alpha=0.08, selection_alpha=0.95,
             )  # fmt: skip
         self.figures.append(plot)
         self._titles.append(heading)
-        self._views.append(views)
         self._cells.append(
             pn.Column(
                 heading,
@@ -151,13 +154,13 @@ class SplitMap(Viewer):
         plot.grid.visible = plot.axis.visible = False
         return plot
 
-    def _say(self, sides: Mapping[str, Mapping[str, Any]], image_map: ImageMap) -> None:
+    def _say(self, any_unused: bool, image_map: ImageMap) -> None:
         named = {"train": "Train", "test": "Test", "unused": "In neither"}
         dots = "".join(
             f'<span><i style="width:10px;height:10px;border-radius:50%;'
             f'background:{COLOURS[side]}"></i>{words}</span>'
             for side, words in named.items()
-            if side != "unused" or any(len(rows[side]) for rows in sides.values())
+            if side != "unused" or any_unused
         )
         axes = ""
         if image_map.explained:
@@ -174,6 +177,10 @@ class SplitMap(Viewer):
 
     def __panel__(self) -> pn.Column:
         return self._layout
+
+
+def _column(i: int) -> str:
+    return f"side_{i}"
 
 
 def _heading(title: str) -> str:

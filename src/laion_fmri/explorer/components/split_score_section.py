@@ -15,7 +15,7 @@ from laion_fmri.explorer.background import explain
 from laion_fmri.explorer.components import split_tables
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.markup import bar_html, escape, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.split_scores import ScoreChoice, ScoreJob, roi_choices, score_code
 from laion_fmri.explorer.state import GivenMap
@@ -70,6 +70,7 @@ class ScoreSection(Viewer):
             control.param.watch(lambda _: self._offer_code(), "value")
         self.code = CopyCode("Code for these scores", margin=0)
         self._code_fold = pn.Column(self.code, sizing_mode="stretch_width", margin=0)
+        self.problem = markup(visible=False)
         self.messages = pn.Column(sizing_mode="stretch_width", margin=0)
         self.table = markup(style=split_tables.STYLE, visible=False)
         self.to_brain = pmui.Button(
@@ -99,6 +100,7 @@ class ScoreSection(Viewer):
         self._layout = pn.Column(
             markup(f'<h3>Score</h3><p class="muted">{_ABOUT}</p>'),
             self._controls,
+            self.problem,
             self.messages,
             self.table,
             self._taking,
@@ -132,9 +134,9 @@ class ScoreSection(Viewer):
         with pn.io.hold():
             self.rois.param.update(options=offered, value=kept)
             self._controls.visible = self._code_fold.visible = bool(offered)
-            self.messages[:] = (
-                [markup(f'<p class="muted">{escape(problem)}</p>')] if problem else []
-            )
+            self.problem.object = f'<p class="muted">{escape(problem)}</p>'
+            self.problem.visible = bool(problem)
+            say(self.messages, [])
             self.table.visible = self._taking.visible = False
             self._offer_code()
 
@@ -155,7 +157,7 @@ class ScoreSection(Viewer):
 
     def _start(self) -> None:
         self._stop()
-        self.messages[:] = []
+        say(self.messages, [])
         self.job = ScoreJob(self.data.subject(self._subject), self._splits, self.choice)
         self.job.start()
         self.button.disabled = True
@@ -179,7 +181,7 @@ class ScoreSection(Viewer):
             self._working.visible = self.pulse.beating = False
             self.button.disabled = False
             if job.problem:
-                self.messages[:] = [notice(job.problem, "warning")]
+                say(self.messages, [notice(job.problem, "warning")])
             elif job.evaluation is not None:
                 self.evaluation = job.evaluation
                 self.table.object = split_tables.scores_table(job.evaluation)

@@ -13,7 +13,7 @@ from laion_fmri.explorer import split_data, split_layouts, split_space
 from laion_fmri.explorer.background import Latest
 from laion_fmri.explorer.components import split_views
 from laion_fmri.explorer.components.markup import bar_html, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.split_map import SplitMap
 from laion_fmri.explorer.split_layouts import LayoutJob
@@ -115,7 +115,7 @@ class SpaceSection(Viewer):
             return split_space.pca_map(self.data, model, images)
 
         def show(found: ImageMap | LayoutJob) -> None:
-            self.messages[:] = []
+            say(self.messages, [])
             self._follow_job(found if isinstance(found, LayoutJob) else None)
             if isinstance(found, ImageMap):
                 self.map.set_map(found, splits)
@@ -126,7 +126,7 @@ class SpaceSection(Viewer):
         def fail(text: str) -> None:
             self._follow_job(None)
             self._pane.visible = False
-            self.messages[:] = [notice(text, "warning")]
+            say(self.messages, [notice(text, "warning")])
             then()
 
         self._latest.ask(work, show, fail)
@@ -147,7 +147,7 @@ class SpaceSection(Viewer):
             if job.is_done:
                 self._ask()
             elif job.problem:
-                self.messages[:] = [notice(job.problem, "warning")]
+                say(self.messages, [notice(job.problem, "warning")])
             return
         percent = round(100 * job.progress)
         self._progress.object = (

@@ -19,7 +19,7 @@ from laion_fmri.explorer.catalog import Catalog, read_catalog, read_local_catalo
 from laion_fmri.explorer.components.dataset_overview import DatasetOverview
 from laion_fmri.explorer.components.file_browser import FileBrowser
 from laion_fmri.explorer.components.markup import escape, listing_text, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.pulse import Pulse
 from laion_fmri.explorer.components.settings_form import SettingsFacts, SettingsForm
 from laion_fmri.explorer.data import SETTINGS, ExplorerData
@@ -185,14 +185,14 @@ class DiscoverTab(Tab):
             said.append(notice("The bucket answers, but holds no subject.", "info"))
         with pn.io.hold():
             self.source.display(self.data.settings, overview.room)
-            self.messages[:] = said
+            say(self.messages, said)
             self.again.label = "Try again" if overview.no_bucket else "List again"
             self.overview.display(catalog)
             self.put_in_place(self.page)
 
     def _say_failed(self, text: str) -> None:
         self.source.display(self.data.settings)
-        self.messages[:] = [notice(text, "warning")]
+        say(self.messages, [notice(text, "warning")])
         self.again.label = "Try again"
         self.put_in_place(self.page)
 
@@ -239,7 +239,7 @@ class DiscoverTab(Tab):
         when = f"Listed on {said_date(listed.listed_at)}." * (not listed.problem)
         with pn.io.hold():
             self.progress.object = f'<p class="muted">{escape(when)}</p>' if when else ""
-            self.file_messages[:] = said
+            say(self.file_messages, said)
             self.again.label = "Try again" if listed.problem else "List again"
         if self.browser is None:
             self.browser = FileBrowser(self._read_file, self._download)
@@ -250,7 +250,7 @@ class DiscoverTab(Tab):
 
     def _say_no_files(self, text: str) -> None:
         self.progress.object = ""
-        self.file_messages[:] = [notice(text, "warning")]
+        say(self.file_messages, [notice(text, "warning")])
         self.again.label = "Try again"
 
     def _read_file(self, found: BucketObject, standing: FileStanding) -> None:
@@ -280,7 +280,7 @@ class DiscoverTab(Tab):
 
     def _open_settings(self) -> None:
         fixed = {name for name in SETTINGS if self.data.set_by_environment(name)}
-        self.done[:] = []
+        say(self.done, [])
         self.form.begin(self.data.settings, fixed, self.data.keeps_settings)
 
     def _check_settings(self, changes: Mapping[str, str]) -> None:
@@ -302,7 +302,7 @@ class DiscoverTab(Tab):
         if all(finding.works for finding in findings.values()):
             self.form.end()
             said = " ".join(finding.text for finding in findings.values()) + going_on
-            self.done[:] = [notice(f"The settings were changed. {said}", "success")]
+            say(self.done, [notice(f"The settings were changed. {said}", "success")])
 
     def _follow_settings(self) -> None:
         """Be told, as long as the page lives, when the settings change on any page."""

@@ -15,7 +15,7 @@ from laion_fmri.explorer.call_code import listed_keys, python_code, shell_code
 from laion_fmri.explorer.checkup import Checkup
 from laion_fmri.explorer.components.licence_dialog import LicenceDialog
 from laion_fmri.explorer.components.markup import escape, heading, listing_text, markup
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import Severity, notice, say
 from laion_fmri.explorer.components.offered_button import OfferedButton
 from laion_fmri.explorer.components.plan_view import PlanDetails, PlanFacts, PlanSummary
 from laion_fmri.explorer.components.pulse import Pulse
@@ -235,16 +235,16 @@ class DownloadTab(Tab):
             self.details.display(facts)
             self.plan.visible = self.numbers.visible = True
             self.again.visible = False
-            self.messages[:] = []
+            say(self.messages, [])
             if not facts.plan.to_fetch:
                 everything = f"Nothing to do: all {len(facts.plan.files):,} files are here."
-                self.messages[:] = [notice(everything, "success")]
+                say(self.messages, [notice(everything, "success")])
             elif facts.free_after < 0:
                 short = (
                     f"{format_bytes(-facts.free_after)} are missing in {facts.plan.data_dir}. "
                     "Choose less, or make room."
                 )
-                self.messages[:] = [notice(short, "warning")]
+                say(self.messages, [notice(short, "warning")])
             self.access.need(self.data.visitor.may_act and _needs_access(facts.plan))
             self._allow()
             self.put_in_place(self.contents)
@@ -272,7 +272,7 @@ class DownloadTab(Tab):
         self.access.need(False)
         self.plan.visible = self.numbers.visible = False
         self.again.visible = False
-        self.messages[:] = [notice(text, severity)]
+        say(self.messages, [notice(text, severity)])
         self.put_in_place(self.contents)
 
     def _say_no_plan(self, text: str) -> None:
@@ -297,7 +297,7 @@ class DownloadTab(Tab):
             self.data.visitor.require_owner("Accepting the licence")
             access.accept_license(self.data.data_dir)
         except LaionFmriError as error:
-            self.messages[:] = [notice(explain(error), "warning")]
+            say(self.messages, [notice(explain(error), "warning")])
             return
         self._start()
 

@@ -23,7 +23,7 @@ from laion_fmri.explorer.components.agreement_form import AgreementForm
 from laion_fmri.explorer.components.dialog import QuestionDialog
 from laion_fmri.explorer.components.links import outside_link, with_links
 from laion_fmri.explorer.components.markup import escape, markup
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.image_access import ImageAccess, Standing, Terms
 from laion_fmri.explorer.permitted import NoImageAccess
 
@@ -272,7 +272,7 @@ class AccessPanel:
             button = _small_button("Ask again", variant="outlined")
             button.on_click(lambda _: self._try_again())
             parts.append(button)
-        self.form.messages[:] = parts
+        say(self.form.messages, parts)
 
     def _try_again(self) -> None:
         self._say()

@@ -10,7 +10,7 @@ from panel.io.state import set_curdoc
 
 from laion_fmri.explorer.background import Gate, Latest, is_served
 from laion_fmri.explorer.components.job_list import History, JobList
-from laion_fmri.explorer.components.notice import notice
+from laion_fmri.explorer.components.notice import notice, say
 from laion_fmri.explorer.components.transfer_progress import JobActions
 from laion_fmri.explorer.jobs import JobQueue, JobSnapshot
 from laion_fmri.explorer.permitted import ShownQueue
@@ -89,7 +89,7 @@ class JobsPanel:
         if is_mine == (not self.messages):
             return
         text = queue.why_not_mine
-        self.messages[:] = [] if is_mine else [notice(text, "info")]
+        say(self.messages, [] if is_mine else [notice(text, "info")])
         self._on_change()
 
     def _act(self, change: Callable[[], object]) -> None:
@@ -97,7 +97,7 @@ class JobsPanel:
         self._acting.ask(change, lambda _: self.follow(), self._say)
 
     def _say(self, text: str) -> None:
-        self.messages[:] = [notice(text, "warning")]
+        say(self.messages, [notice(text, "warning")])
 
 
 class Ears:

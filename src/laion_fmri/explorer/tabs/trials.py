@@ -16,7 +16,7 @@ from laion_fmri.explorer.components.arrival import Arrival
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.image_view import ImageView
 from laion_fmri.explorer.components.neighbours_view import NeighboursView
-from laion_fmri.explorer.components.notice import Severity, notice
+from laion_fmri.explorer.components.notice import Severity, notice, say
 from laion_fmri.explorer.components.response_profile import ResponseProfile
 from laion_fmri.explorer.components.shortcuts import Shortcuts
 from laion_fmri.explorer.components.trial_browser import TrialBrowser
@@ -237,7 +237,7 @@ class TrialsTab(Tab):
         self._one_gate.let_through(self._show_marked)
 
     def _say(self, text: str, severity: Severity = "warning") -> None:
-        self.messages[:] = [notice(text, severity)]
+        say(self.messages, [notice(text, severity)])
         self.messages.visible = True
         self._show_views(False)
 
