@@ -147,6 +147,24 @@ def test_captions_in_rank_order(small):
         assert found.ai(LABELS[1]) is None
 
 
+def test_captions_in_any_order_with_ranks_twice_or_missing_are_those_of_the_table(small):
+    rng = np.random.default_rng(0)
+    path = small.captions([(f"{i % 40}.jpg", 0, "") for i in range(400)])
+    table = pd.read_csv(path, dtype={"caption": str})
+    table["caption_idx"] = rng.choice([0, 1, 2, 3, np.nan], len(table))
+    table["source"] = rng.choice(["ai", "human"], len(table))
+    table["caption"] = [f"caption {i}" for i in range(len(table))]
+    table.to_csv(path, index=False)
+    found = Captions(small.path)
+    for name in table["image_name"].unique():
+        of_image = table[table["image_name"] == name].sort_values("caption_idx", kind="stable")
+        human = of_image.loc[of_image["source"] == "human", "caption"].tolist()
+        ai = of_image.loc[of_image["source"] == "ai", "caption"].tolist()
+        assert found.human(name) == human
+        assert found.ai(name) == next(iter(ai), None)
+        assert found.list(name) == human + ai[:1]
+
+
 def test_images_without_captions_give_empty_answers(small):
     small.captions(CAPTIONS)
     found = Captions(small.path)

@@ -60,15 +60,17 @@ class Captions:
 
     def _texts(self, name: str, source: str) -> list[str]:
         """The captions of one image from one source, as `get` has them, without a table."""
-        ranks, sources, texts = self._kept.get("columns", self._columns)
+        places, sources, texts = self._kept.get("columns", self._columns)
         rows = self._rows.of(name)
         rows = rows[sources[rows] == source]
-        return texts[rows[np.argsort(ranks[rows], kind="stable")]].tolist()
+        return texts[rows[np.argsort(places[rows])]].tolist()
 
     def _columns(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Of every row: its place in the order of ``caption_idx``, its source, its caption."""
         table = self.metadata
+        order = table["caption_idx"].reset_index(drop=True).sort_values(kind="stable").index
         return (
-            table["caption_idx"].to_numpy(),
+            np.argsort(order),
             table["source"].to_numpy(dtype=object),
             table["caption"].to_numpy(dtype=object),
         )
