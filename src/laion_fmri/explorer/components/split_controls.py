@@ -12,6 +12,7 @@ from panel.viewable import Viewer
 
 from laion_fmri.explorer.components.copy_code import CopyCode
 from laion_fmri.explorer.components.markup import markup
+from laion_fmri.explorer.components.split_map import MOST_SIDE_BY_SIDE
 from laion_fmri.explorer.split_export import file_name
 from laion_fmri.splits import list_ood_types
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 WIDTH = 270
 EVERY_SESSION = "every local session"
-MOST_COMPARED = 3
+MOST_COMPARED = MOST_SIDE_BY_SIDE - 1
 _FILES = {"json": "Ids (JSON)", "tsv": "Ids (TSV)", "npz": "Masks (npz)"}
 
 

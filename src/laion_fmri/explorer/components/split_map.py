@@ -22,6 +22,7 @@ _CODE = {side: code for code, side in enumerate(COLOURS)}
 _TOOLS = "pan,wheel_zoom,lasso_select,box_select,tap,reset"
 _HEIGHT = 400  # pixels
 _MANY = 10_000  # images from which dots are smaller
+MOST_SIDE_BY_SIDE = 4
 
 
 class SplitMap(Viewer):
@@ -65,7 +66,7 @@ class SplitMap(Viewer):
         ----------
         image_map : ImageMap
         splits : mapping of str to Split
-            One map for each, titled by its key.
+            One map for each, titled by its key; at most `MOST_SIDE_BY_SIDE`.
         """
         is_new = image_map is not self._map
         if is_new:
@@ -75,7 +76,10 @@ class SplitMap(Viewer):
         if is_new:
             self.source.selected.indices = []
             x, y = image_map.xy.T
-            self.source.data = {"x": x, "y": y, **sides}
+            # A page has every column before a map reads it, whatever comes first.
+            nothing = np.full(len(self._row), _CODE["unused"], dtype=np.int8)
+            columns = {_column(i): nothing for i in range(MOST_SIDE_BY_SIDE)} | sides
+            self.source.data = {"x": x, "y": y, **columns}
             for view, values in ((self._x, x), (self._y, y)):
                 low, high = _limits(values)
                 view.update(start=low, end=high, reset_start=low, reset_end=high)
