@@ -421,6 +421,8 @@ def test_a_page_that_talks_nonsense_harms_nobody(server: Server):
             for name in page.find(class_name=component):
                 for nonsense in (None, {}, [[]], {"trial": "x"}, "x" * 10_000, -(2**70)):
                     page.message(name, nonsense)
+        for strip in page.find(class_name="Tabs"):
+            page.change(page.models[strip]["data"]["id"], "active", 99)
         await page.quiet()
         page.close()
         assert (await fetch(f"{server.address}healthz")).code == 200
@@ -428,7 +430,9 @@ def test_a_page_that_talks_nonsense_harms_nobody(server: Server):
         await after.until(lambda: after.shows("ImageView", "picture"), "a page as before")
         after.close()
 
+    known = len(server.log.read_text(encoding="utf-8"))
     asyncio.run(ask())
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")[known:]
 
 
 # --- coming and going -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from laion_fmri.explorer.data import ExplorerData
 from laion_fmri.explorer.piece import Piece, data_of, name_of
@@ -75,9 +76,13 @@ class Explorer(ExplorerState, Piece):
             active=TABS.index(self.tab),
             sizing_mode="stretch_width",
         )
-        strip.param.watch(lambda event: self.param.update(tab=TABS[event.new]), "active")
+        strip.param.watch(self._follow_the_strip, "active")
         self.param.watch(lambda event: strip.param.update(active=TABS.index(event.new)), "tab")
         return strip
+
+    def _follow_the_strip(self, event: param.parameterized.Event) -> None:
+        if event.new in range(len(TABS)):  # a page may send any number
+            self.tab = TABS[event.new]
 
     @cached_property
     def tabs(self) -> list[Tab]:

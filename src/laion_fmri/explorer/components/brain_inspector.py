@@ -181,7 +181,9 @@ class BrainInspector(Viewer):
         """Bring the fold that is open up to date."""
         if self._picture is None:
             return
-        [self._show_here, self._show_drivers, self._show_roi][self.tabs.active]()
+        looks = (self._show_here, self._show_drivers, self._show_roi)
+        if self.tabs.active in range(len(looks)):  # a page may send any number
+            looks[self.tabs.active]()
 
     # --- here ------------------------------------------------------------------------------
 
