@@ -146,8 +146,7 @@ class SplitMap(Viewer):
             active_drag="lasso_select",
             active_scroll="wheel_zoom",
             toolbar_location="above",
-            outline_line_color="#8a94a3",
-            outline_line_alpha=0.35,
+            outline_line_color=None,  # the page's theme takes it off some
             background_fill_alpha=0,
             border_fill_alpha=0,
             min_border=2,
