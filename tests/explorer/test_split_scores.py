@@ -26,13 +26,14 @@ def inspector(tiny_home) -> SplitInspector:
 
 
 def scored(inspector: SplitInspector) -> None:
-    inspector.scores.button.clicks += 1
-    job = inspector.scores.job
-    if job is None:  # it was over before it was first looked at
+    section = inspector.scores
+    section.button.clicks += 1
+    if section.job is None:  # over before it was first looked at: then it has come to something
+        assert section.evaluation is not None or section.messages
         return
-    assert inspector.scores.pulse.beating
-    job.wait()
-    inspector.scores._follow()
+    assert section.pulse.beating
+    section.job.wait()
+    section._follow()
 
 
 def test_the_table_is_that_of_the_library(inspector, tiny_home):

@@ -235,16 +235,17 @@ class DownloadTab(Tab):
             self.details.display(facts)
             self.plan.visible = self.numbers.visible = True
             self.again.visible = False
-            say(self.messages, [])
+            said = []
             if not facts.plan.to_fetch:
                 everything = f"Nothing to do: all {len(facts.plan.files):,} files are here."
-                say(self.messages, [notice(everything, "success")])
+                said = [notice(everything, "success")]
             elif facts.free_after < 0:
                 short = (
                     f"{format_bytes(-facts.free_after)} are missing in {facts.plan.data_dir}. "
                     "Choose less, or make room."
                 )
-                say(self.messages, [notice(short, "warning")])
+                said = [notice(short, "warning")]
+            say(self.messages, said)
             self.access.need(self.data.visitor.may_act and _needs_access(facts.plan))
             self._allow()
             self.put_in_place(self.contents)

@@ -255,16 +255,15 @@ class AccessPanel:
             self._put(with_links(_in_plain_words(error)))
 
     def _put(self, content: str) -> None:
-        self.form.messages[:] = [
-            pmui.Alert(
-                markup(f'<p role="alert">{content}</p>', style=_LINK_STYLE),
-                severity="warning",
-                variant="outlined",
-                sizing_mode="stretch_width",
-                margin=(0, 0, 12, 0),
-                sx={"py": 0, "& .MuiAlertTitle-root": {"display": "none"}},
-            )
-        ]
+        told = pmui.Alert(
+            markup(f'<p role="alert">{content}</p>', style=_LINK_STYLE),
+            severity="warning",
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(0, 0, 12, 0),
+            sx={"py": 0, "& .MuiAlertTitle-root": {"display": "none"}},
+        )
+        say(self.form.messages, [told])
 
     def _say(self, text: str = "", again: bool = False) -> None:
         parts: list = [notice(text, "warning")] if text else []
