@@ -3,6 +3,13 @@
 PYTHON ?=
 ARGS ?=
 
+# What is imported is compiled then, and once for all processes that start; most of what is
+# installed never is.
+unexport PYTHONDONTWRITEBYTECODE
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+# Named exactly: a newer release may bring gigabytes for graphics cards.
+TORCH := torch==2.13.0
+
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
@@ -31,8 +38,9 @@ format: $(VENV)/.test ## let ruff format the code and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test ## run the benchmarks, each against its baseline
-	@for script in $(wildcard tests/benchmarks/*.py); do \
+bench: $(VENV)/.test $(VENV)/aws/.made ## install nginx and aws, run the benchmarks, each against its baseline
+	@tools/find_nginx >/dev/null
+	@export PATH="$$PATH:$(CURDIR)/$(VENV)/aws/bin"; for script in $(wildcard tests/benchmarks/*.py); do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit; \
 	done
 
@@ -50,6 +58,12 @@ clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) build dist docs/_build docs/reference/generated
 	rm -rf .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 
+# The AWS command line asks for other versions than the documentation does.
+$(VENV)/aws/.made: $(VENV)/.made
+	@$(BIN)/python -m venv $(VENV)/aws
+	@$(VENV)/aws/bin/python $(PIP) awscli
+	@touch $@
+
 # An empty file in .venv says what is installed, so that a second make starts at once.
 $(VENV)/.made:
 	@python="$(PYTHON)"; test -n "$$python" || python=$$(tools/find_python) || exit; \
@@ -60,7 +74,8 @@ $(VENV)/.made:
 $(VENV)/.explorer: EXTRAS := explorer
 $(VENV)/.test: EXTRAS := explorer,docs,test
 $(VENV)/.docs: EXTRAS := explorer,splits,docs
-$(VENV)/.explorer $(VENV)/.test $(VENV)/.docs: $(VENV)/.made pyproject.toml
+$(VENV)/.test $(VENV)/.docs: WITH := $(TORCH)
+$(VENV)/.explorer $(VENV)/.test $(VENV)/.docs: $(VENV)/.made pyproject.toml Makefile
 	@echo "Installing the package with its extras $(EXTRAS): a minute or two the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	@$(BIN)/python $(PIP) --editable ".[$(EXTRAS)]" $(WITH)
 	@touch $@ $(VENV)/.explorer

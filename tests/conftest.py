@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 _PATIENCE_SECONDS = 120
+# Folders and files whose tests take tens of seconds; those of the browser take longer still.
+_LONG = {"transfer"} | {
+    f"test_{name}.py" for name in ("serving", "notebooks", "repository", "docs", "encoding")
+}
 NOBODY = "http://127.0.0.1:9"  # where nothing answers, whatever network this machine has
 
 # A server repeats the same examples; at a desk every run looks for new ones. How long one takes
@@ -34,8 +39,8 @@ hypothesis.settings.load_profile("server" if os.environ.get("CI") else "desk")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come first: the quick ones then fill up both workers to the end."""
-    items.sort(key=lambda item: "ui" not in item.path.parts)
+    """What takes long comes first: the quick tests then fill up both workers to the end."""
+    items.sort(key=lambda i: ("ui" not in i.path.parts, _LONG.isdisjoint(i.path.parts)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,22 +98,27 @@ def s3_bucket(s3_endpoint: S3Endpoint, tiny_bucket: Path) -> S3Bucket:
     return bucket
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which every test has a home."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def nothing_configured(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def nothing_configured(monkeypatch: pytest.MonkeyPatch, homes: Path) -> None:
     """Nothing is configured on this machine, and no listing is known."""
     from laion_fmri import config, discovery
-    from laion_fmri.splits import fetching
 
-    home = tmp_path_factory.mktemp("home")
+    # Folders of pytest's own are numbered: for each one, it looks through all there are.
+    home = Path(tempfile.mkdtemp(dir=homes))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "xdg"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("LAION_FMRI_REQUEST_ID", raising=False)
     for name in config.ENVIRONMENT.values():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LAION_FMRI_ACCESS_URL", NOBODY)
-    monkeypatch.setattr(fetching, "PUBLISHED_AT", NOBODY)
+    monkeypatch.setenv("LAION_FMRI_SPLITS_URL", NOBODY)
     discovery.refresh()
 
 
@@ -136,7 +146,8 @@ def data_dir(tiny_bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         from laion_fmri.download import download
 
         options = {"progress": False, "accept_license": True}
-        download("sub-01", include_anatomical=True, include_freesurfer=True, **options)
+        trees = {f"include_{tree}": True for tree in ("anatomical", "freesurfer", "localizers")}
+        download("sub-01", **trees, **options)
         laion_fmri.download_embeddings(**options)
         laion_fmri.download_segmentations(**options)
         laion_fmri.download_captions(**options)

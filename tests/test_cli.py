@@ -56,7 +56,7 @@ def test_a_dry_run_fetches_nothing(at, capsys):
     capsys.readouterr()
     assert main(["download", "--subject", "all", "--ses", "averages", "--dry-run", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["files"]
-    assert {row["status"] for row in rows} == {"missing"}
+    assert {row["status"] for row in rows} == {"not downloaded"}
     assert list(at.iterdir()) == []
 
 
@@ -136,8 +136,10 @@ def test_info_of_a_subject_and_of_its_files(at, capsys):
     assert len(json.loads(capsys.readouterr().out)) == len(lines) - 1
 
 
-def test_single_files_from_a_list(at, tmp_path, capsys):
-    (tmp_path / "keys.txt").write_text(f"README\n\n{layout.trials('sub-01', 'ses-01')}\n")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_single_files_from_a_list(at, tmp_path, capsys, encoding):
+    keys = f"README\n\n{layout.trials('sub-01', 'ses-01')}\n"
+    (tmp_path / "keys.txt").write_text(keys, encoding=encoding)
     command = ["download-files", "--keys-from", str(tmp_path / "keys.txt"), "participants.tsv"]
     assert main([*command, "--accept-license", "--quiet"]) == 0
     assert (at / "README").is_file() and (at / layout.trials("sub-01", "ses-01")).is_file()
@@ -222,7 +224,7 @@ def test_ctrl_c_leaves_a_resumable_state_and_says_so(tmp_path, tiny_bucket):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert "What was fetched is kept" in error
+    assert "Downloaded files stay" in error
     assert len(error.splitlines()) == 1
     assert list((tmp_path / "data").rglob("*.part"))
 

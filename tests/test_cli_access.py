@@ -92,7 +92,7 @@ def test_login_logout_and_revoked(here, service, capsys):
     assert main(["logout"]) == 0
     said = capsys.readouterr()
     assert "revoked" in said.err or "withdrawn" in said.err
-    assert "There was no request id here" in said.out
+    assert "No request id was stored" in said.out
     assert str(request_id) not in said.out + said.err
 
 

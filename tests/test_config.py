@@ -6,15 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from laion_fmri._errors import ConfigError, DataDirNotSetError
 from laion_fmri.config import (
+    DEFAULT_ACCESS_URL,
     DEFAULT_BUCKET,
     ENVIRONMENT,
     config_file,
     dataset_initialize,
     get_data_dir,
     load_settings,
+    read_config,
+    save_changes,
     write_config,
 )
 
@@ -79,16 +84,62 @@ def test_config_lives_below_xdg_config_home(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"data_dir": 3}', b"null", b"\xff\xfe\x00", b'"x"']
+    "content, said",
+    [
+        (b"{", r"line 1, column 2: .*Correct that line"),
+        (b'{\n  "data_dir": "/data"\n  "bucket": "s3://b"\n}', r"line 3, column 3: .*Correct"),
+        (b'{\n  "data_dir": "/data",\n}', r"line 2 ends in a comma.*Delete the comma"),
+        (b'{"data_dir": "/data" ,\r\n\r\n }', r"line 1 ends in a comma"),
+        (b'{\n"data_dir": "C:\\data"}', r"line 2, .*backslash of a path twice"),
+        (
+            b'{"data_dir": "C:\\new"}',
+            r"holds a control character for data_dir: .*backslash of a path twice",
+        ),
+        (b"{'data_dir': '/data'}", r"line 1, column 2: .*double quotes"),
+        (b'{"data_dir": 3}', r"text in quotes for data_dir, not 3"),
+        (b'{"data_dir": ["/data"]}', r"text in quotes for data_dir, not \['/data'\]"),
+        (b"[]", r'should hold settings such as \{"data_dir": "/data"\}, but holds list'),
+        (b'"x"', r"but holds str 'x'"),
+        (b"\xff\xfe\x00", r"not text in UTF-8"),
+        ('{"data_dir": "/dät"}'.encode("latin-1"), r"Save it as UTF-8"),
+        (b"[" * 100_000, r"nested too deeply"),
+    ],
 )
-def test_a_damaged_config_file_is_reported(content):
+def test_a_config_file_with_a_mistake_names_it_and_is_kept(content, said):
     config_file().parent.mkdir(parents=True)
     config_file().write_bytes(content)
-    with pytest.raises(ConfigError, match="Delete it"):
-        load_settings()
-    with pytest.raises(ConfigError, match="Delete it"):
-        write_config(bucket="file:///x")
+    for use in (load_settings, lambda: write_config(bucket="s3://b")):
+        with pytest.raises(
+            ConfigError, match=rf"(?s)config\.json {said}|config\.json .*{said}"
+        ) as no:
+            use()
+        assert "Delete it" not in str(no.value)
     assert config_file().read_bytes() == content
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@given(text=st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs", "Cc"])))
+def test_any_settings_are_read_however_an_editor_saved_them(encoding, text):
+    settings = {"bucket": text, "endpoint_url": None}
+    config_file().parent.mkdir(parents=True, exist_ok=True)
+    config_file().write_text(json.dumps(settings, ensure_ascii=False), encoding=encoding)
+    assert read_config() == {"bucket": text}
+    write_config(endpoint_url="http://a")
+    assert read_config() == {"bucket": text, "endpoint_url": "http://a"}
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n", b"{}", b'{"data_dir": null}'])
+def test_a_config_file_that_sets_nothing(content):
+    config_file().parent.mkdir(parents=True)
+    config_file().write_bytes(content)
+    assert read_config() == {}
+
+
+def test_a_config_file_that_cannot_be_read_is_not_called_damaged():
+    config_file().mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"cannot be read \(.*Check who may") as said:
+        load_settings()
+    assert "elete" not in str(said.value)
 
 
 def test_a_config_path_that_is_a_folder_is_reported():
@@ -137,3 +188,27 @@ def test_unusable_paths_are_refused(bad):
 def test_unknown_settings_are_refused():
     with pytest.raises(ConfigError, match="Known: data_dir"):
         load_settings(folder=Path("/x"))
+
+
+def test_changed_settings_say_where_they_come_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAION_FMRI_BUCKET", "s3://environment")
+    settings = load_settings()
+    assert settings.is_fixed("bucket") and not settings.is_fixed("data_dir")
+    assert settings.are_saved
+    changed = settings.changed({"data_dir": str(tmp_path / "new"), "access_url": ""})
+    assert changed.data_dir == tmp_path / "new"
+    assert changed.access_url == DEFAULT_ACCESS_URL
+    assert (changed.sources["data_dir"], changed.sources["access_url"]) == (
+        "config file",
+        "default",
+    )
+    save_changes(changed, {"data_dir": str(changed.data_dir)})
+    assert changed.require_data_dir() == load_settings().data_dir
+
+
+def test_settings_that_were_given_are_not_saved(tmp_path):
+    settings = load_settings(bucket="s3://another")
+    changed = settings.changed({"data_dir": str(tmp_path)})
+    assert not settings.are_saved and changed.sources["data_dir"] == "argument"
+    save_changes(changed, {"data_dir": str(tmp_path)})
+    assert read_config() == {}

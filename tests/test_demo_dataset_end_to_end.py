@@ -49,11 +49,12 @@ def test_every_roi(sub, data_dir, brain):
     for category in sub.get_available_categories():
         union = np.zeros(brain.shape, bool)
         for roi in sub.get_available_rois(category):
-            (path,) = rois.glob(f"{category}/*_label-{roi}_mask.nii.gz")
+            (path,) = rois.glob(f"{category}/*_res-1pt8_label-{roi}_mask.nii.gz")
             mask = np.asarray(nibabel.load(path).dataobj) != 0
-            assert np.array_equal(sub.get_roi_mask(roi), mask.ravel())
+            assert np.array_equal(sub.get_roi_mask(roi), mask[brain])
+            assert np.array_equal(sub.get_roi_grid_mask(roi), mask.ravel())
             union |= mask
-        assert np.array_equal(sub.get_roi_mask(category), union.ravel())
+        assert np.array_equal(sub.get_roi_mask(category), union[brain])
         expected = betas[brain & union].T.astype(np.float32)
         assert sub.get_betas("ses-01", roi=category).tobytes() == expected.tobytes()
 
@@ -142,7 +143,7 @@ def test_images_masks_and_captions(sub, data_dir):
             assert sub.captions.human(trial) == human
             assert (sub.captions.ai(trial) is None) == (not (ours["source"] == "ai").any())
             rows = masks[masks["image_name"] == name]
-            assert sub.segmentations.nouns(trial) == sorted(rows["noun"].unique())
+            assert sub.segmentations.nouns(trial, False) == sorted(rows["noun"].unique())
             for row in rows.itertuples():
                 got = sub.segmentations.get(trial, row.noun, row.instance_id)
                 assert np.array_equal(got, stored["masks"][row.mask_row])

@@ -36,7 +36,7 @@ def test_subjects_sessions_and_rois(bucket, tiny_bucket):
     assert len({len(discovery.get_rois(sub)) for sub in FIVE}) > 1  # not everyone has every ROI
 
 
-@pytest.mark.parametrize("bad", ["sub-02", "", None, "sub-"])
+@pytest.mark.parametrize("bad", ["sub-02", "", "sub-"])
 def test_subjects_that_are_not_there(bucket, bad):
     for ask in (discovery.get_rois, discovery.get_sessions, discovery.require_subject):
         with pytest.raises(SubjectNotFoundError):
@@ -73,8 +73,8 @@ def test_files_as_a_table(bucket, tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
     table = discovery.list_files("sub-01").set_index("key")
-    assert table.loc[layout.betas("sub-01", "ses-01"), "status"] == "stale"
-    assert set(table["status"]) == {"stale", "missing"}
+    assert table.loc[layout.betas("sub-01", "ses-01"), "status"] == "outdated"
+    assert set(table["status"]) == {"outdated", "not downloaded"}
     whole = discovery.list_files(data_dir=here)
     assert set(whole["key"]) == {o.key for o in bucket.objects()}
 
@@ -87,7 +87,7 @@ def test_an_unsafe_key_does_not_hide_the_others(tmp_path):
     table = discovery.list_files(bucket=DirectoryBucket(root), data_dir=tmp_path)
     assert dict(zip(table["key"], table["status"], strict=True)) == {
         "sub-01/a\\b": None,
-        "sub-01/c": "missing",
+        "sub-01/c": "not downloaded",
     }
 
 
@@ -191,3 +191,9 @@ def test_a_subject_tree_by_tree(bucket, tiny_bucket, tmp_path):
     table = discovery.summarize("sub-01", bucket, tmp_path).set_index("tree")
     assert table.loc["betas", "n_local"] == 1
     assert table.loc["betas", "local_bytes"] == (tiny_bucket / key).stat().st_size
+
+
+def test_everything_is_listed_once(tiny_bucket):
+    bucket = DirectoryBucket(tiny_bucket)
+    listed = [found.key for part in discovery.list_everything(bucket) for found in part]
+    assert sorted(listed) == sorted(found.key for found in bucket.objects())

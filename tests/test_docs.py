@@ -98,7 +98,9 @@ def test_every_name_of_the_package_is_in_the_reference():
     text = pages("reference")["python"]
     modules = {*re.findall(r"^   (laion_fmri[\w.]+)$", text, flags=re.MULTILINE), *WITH_A_PAGE}
     linked = dict(re.findall(r"\{py:obj\}`(\w+) <([\w.]+)>`", text))
-    public = {name for name in laion_fmri.__all__ if not name.startswith("__")}
+    errors = {name for name in laion_fmri.__all__ if name.endswith("Error")}
+    assert all(hasattr(laion_fmri._errors, name) for name in errors)
+    public = {name for name in laion_fmri.__all__ if not name.startswith("__")} - errors
     assert set(linked) - {"download"} == public  # which is in the module of that name
     for name, target in linked.items():
         module = target.rpartition(".")[0]
@@ -155,3 +157,11 @@ def test_it_builds_without_a_warning(copied_docs: Path, tmp_path: Path):
     text = "".join(pages("reference").values())
     targets = set(re.findall(r"\{py:obj\}`\w+ <([\w.]+)>`", text))
     assert targets and targets - known == set()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"])
+def test_the_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.(?:py|js))`", text))
+    missing = {name for name in named if not (ROOT / "src" / "laion_fmri" / name).is_file()}
+    assert named and not missing

@@ -30,6 +30,7 @@ def test_a_machine_where_everything_is_there(tiny_bucket, tmp_path, monkeypatch,
     assert "5 subjects" in found["bucket"].said
     assert "2 files" in found["access service"].said
     assert found["licence"].said == "accepted"
+    assert "certificates" in found["network"].said
     assert str(request_id) not in str(diagnosis) + capsys.readouterr().out
 
 
@@ -48,5 +49,5 @@ def test_damaged_settings_hide_nothing_else():
     config_file().write_text("{")
     found = by_subject(examine())
     assert found["settings"].health is Health.PROBLEM
-    assert "damaged" in found["settings"].said
+    assert "line 1" in found["settings"].said
     assert found["packages"].health is Health.GOOD

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from builders import SES, SmallData
 from local_copy import copy_local
 
 import laion_fmri
@@ -15,6 +17,7 @@ from laion_fmri._errors import (
     DataDirNotSetError,
     DataNotDownloadedError,
     InvalidArgumentError,
+    NotEnoughMemoryError,
     StimuliNotDownloadedError,
     SubjectNotFoundError,
     UnknownNameError,
@@ -66,15 +69,15 @@ def test_iterating_indexing_and_length(group, root, monkeypatch):
 def test_subjects_that_are_not_there(group, root, tmp_path):
     with pytest.raises(DataDirNotSetError):
         load_subjects(PAIR)
-    with pytest.raises(SubjectNotFoundError, match=r"sub-09 has no files .*Here: sub-01"):
+    with pytest.raises(DataNotDownloadedError, match=r"sub-09 has no files .*Downloaded: sub-01"):
         load_subjects([*PAIR, "sub-09"], root)
     with pytest.raises(SubjectNotFoundError, match="not in this group of sub-03, sub-05"):
         group["01"]
-    with pytest.raises(SubjectNotFoundError, match="--subject all"):
+    with pytest.raises(DataNotDownloadedError, match="--subject all"):
         load_subjects("all", tmp_path)
     with pytest.raises(InvalidArgumentError, match="No subject was asked for"):
         load_subjects([], root)
-    for bad in (None, 3, [None], ["sub-"], ""):
+    for bad in (None, 1.5, [None], ["sub-"], ""):
         with pytest.raises(SubjectNotFoundError, match="not a subject identifier"):
             load_subjects(bad, root)
 
@@ -103,8 +106,21 @@ def test_several_sessions_give_dicts_of_dicts(group, root, session):
             assert got[sub][ses].tobytes() == expected.tobytes()
 
 
+def test_betas_of_everyone_that_do_not_fit_into_memory(tmp_path):
+    data = SmallData(tmp_path)
+    data.huge_betas()
+    data.trials(["shared_12rep_LAION_cluster_1_i0.jpg"] * 32_000)
+    for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        twin = Path(str(path).replace("sub-01", "sub-03"))
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        twin.hardlink_to(path)
+    group = load_subjects(["01", "03"], tmp_path)
+    with pytest.raises(NotEnoughMemoryError, match=r"2 sessions \(64,000 trials.*take 1\.05 TB"):
+        group.get_shared_betas(SES)
+
+
 def test_masks_of_every_subjects_own(group, root):
-    masks = {name[4:]: sub.get_roi_mask("PPA") for name, sub in group}
+    masks = {name[4:]: sub.get_roi_mask("PPA", "rsquare") for name, sub in group}
     got = group.get_shared_betas("ses-01", mask=masks, mask_source="rsquare")
     expected = group.get_shared_betas("ses-01", roi="PPA", mask_source="rsquare")
     for sub in PAIR:

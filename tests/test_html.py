@@ -6,11 +6,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 import laion_fmri
-from laion_fmri.html import shortened, table
+from laion_fmri.html import bar_table, number, plain_table, shortened, table
 from laion_fmri.splits.split import Split, SplitVariant
-from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.stimuli.hub import LocalStimuli
 from laion_fmri.subject import Subject
 from laion_fmri.transfer.plan import FileStatus, PlannedFile, TransferPlan
 
@@ -83,9 +84,9 @@ def test_what_is_not_here(tmp_path):
     folder.mkdir()
     texts = read(Subject("sub-09", folder)._repr_html_())
     assert texts == ["sub-09", "Sessions", "none", "Stimuli", "none", f"In {folder}"]
-    stimuli = Stimuli(folder)
-    assert repr(stimuli) == f"<Stimuli in {folder}: none here>"
-    assert read(stimuli._repr_html_()).count("not here") == 4
+    stimuli = LocalStimuli(folder)
+    assert repr(stimuli) == f"<Stimuli in {folder}: nothing downloaded>"
+    assert read(stimuli._repr_html_()).count("Not downloaded") == 4
 
 
 def test_a_group(tiny_home):
@@ -101,7 +102,7 @@ def test_stimuli(data_dir):
     assert stimuli.local_parts[:4] == ["metadata", "images", "segmentations", "captions"]
     assert repr(stimuli).startswith(f"<Stimuli in {data_dir}: metadata, images, ")
     texts = read(stimuli._repr_html_())
-    assert texts.count("here") == 4
+    assert texts.count("Downloaded") == 4
     assert texts[texts.index("embeddings") + 1].startswith("CLIP, ")
 
 
@@ -117,21 +118,42 @@ def test_a_split():
 
 def test_a_plan():
     made = plan(
-        ("a", FileStatus.HERE, 1000, 1000),
-        ("b", FileStatus.PARTIAL, 3000, 1000),
-        (HOSTILE, FileStatus.MISSING, 5000, 0),
+        ("a", FileStatus.DOWNLOADED, 1000, 1000),
+        ("b", FileStatus.INCOMPLETE, 3000, 1000),
+        (HOSTILE, FileStatus.NOT_DOWNLOADED, 5000, 0),
         data_dir=HOSTILE,
     )
     assert repr(made) == (
-        f"<TransferPlan into {Path(HOSTILE)}: 3 files, 9 kB: 1 already here, 2 to fetch (7 kB)>"
+        f"<TransferPlan into {Path(HOSTILE)}: "
+        "3 files, 9 kB: 1 already downloaded, 2 to fetch (7 kB)>"
     )
     texts = read(made._repr_html_())
-    assert texts[5:9] == ["Here", "1", "1 kB", "0 B"]
-    assert texts[9:13] == ["Partial", "1", "3 kB", "2 kB"]
+    assert texts[5:9] == ["Downloaded", "1", "1 kB", "0 B"]
+    assert texts[9:13] == ["Incomplete", "1", "3 kB", "2 kB"]
     assert texts[-1].endswith(f"Into {Path(HOSTILE)}")
 
 
 @pytest.mark.parametrize("n_files", [0, 50_000])
 def test_a_plan_is_short_however_large_it_is(n_files):
-    made = plan(*[(f"k{n}", FileStatus.MISSING, 1, 0) for n in range(n_files)])
+    made = plan(*[(f"k{n}", FileStatus.NOT_DOWNLOADED, 1, 0) for n in range(n_files)])
     assert len(repr(made)) < 200 and len(made._repr_html_()) < 2000
+
+
+def test_bars_in_the_same_units_share_a_scale_and_names_are_text():
+    values = {"a": 4.0, "b": -2.0, "c": 30.0, HOSTILE: float("nan")}
+    units = {"a": "z", "b": "z", "c": "index", HOSTILE: "%"}
+    html = bar_table(HOSTILE, values, units, shown="b")
+    rows = html.split("<tr")[1:]
+    assert "left:50.0%;width:50.0%" in rows[0] and f"{number(4)} z<" in rows[0]
+    assert "left:25.0%;width:25.0%" in rows[1] and "font-weight:600" in rows[1]
+    assert "left:0.0%;width:100.0%" in rows[2] and f"{number(30)}<" in rows[2]
+    assert "<i" not in rows[3] and "–" in rows[3]
+    assert "<img" not in html
+
+
+def test_a_static_table_shows_text_as_text():
+    html = plain_table(["A", Markup("<i>B</i>")], [["<b>", 1], [Markup("<b>2</b>"), None]], "T")
+    assert html.count("<tr>") == 3
+    assert "<i>B</i>" in html and "<b>2</b>" in html and "<td>1</td>" in html
+    assert html.count("<b>") == 1
+    assert "&lt;b&gt;" in html

@@ -12,8 +12,9 @@ HEAVY = {"numpy", "nibabel", "pandas", "h5py", "PIL", "boto3", "botocore", "nile
          "isal", "tqdm", "scipy"}  # fmt: skip
 PAGE = {"panel", "panel_material_ui", "bokeh", "holoviews", "param"}
 CORE = [
-    "access", "betas", "bucket.directory", "bucket.s3", "config", "discovery", "download", "masks",
-    "rois", "stimuli.by_trial", "stimuli.hub", "subject", "trials", "volumes",
+    "access", "betas", "bucket.directory", "bucket.s3", "config", "discovery", "download",
+    "stimuli.by_trial", "stimuli.hub", "subject", "trials", "volumes.masks",
+    "volumes.rois",
 ]  # fmt: skip
 
 

@@ -30,14 +30,14 @@ def test_subject_id(given_, full):
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "sub-", "sub-0/3", "../x", "03\n", "sub-03 ", 3, None, b"03", ["03"], "sub-é"]
+    "bad", ["", "sub-", "sub-0/3", "../x", "03\n", "sub-03 ", 3, None, b"\xff", ["03"], "sub-é"]
 )
 def test_malformed_subjects_are_refused(bad):
     with pytest.raises(SubjectNotFoundError, match="full form"):
         layout.resolve_subject_id(bad)
 
 
-@pytest.mark.parametrize("bad", ["", "ses-", "ses-01\n", "../ses-01", 1, None, b"01"])
+@pytest.mark.parametrize("bad", ["", "ses-", "ses-01\n", "../ses-01", 1.5, None, b"\xff"])
 def test_malformed_sessions_are_refused(bad):
     with pytest.raises(InvalidArgumentError, match="full form"):
         layout.session_id(bad)
@@ -155,6 +155,15 @@ def test_held_out_by_folder_or_name(session):
     assert layout.is_held_out(f"derivatives/x/sub-01/figures/sub-01_{session}_hist.png")
     assert not layout.is_held_out(f"derivatives/x/sub-01/{session}0/func/a.nii.gz")
     assert not layout.is_held_out("derivatives/x/sub-31/ses-30/func/a.nii.gz")
+    assert layout.is_held_out(layout.betas("sub-01", session))
+    assert layout.is_held_out(f"sub-01/{session}/func/sub-01_{session}_task-images_bold.nii.gz")
+    assert layout.is_held_out(f"derivatives/tedana/sub-01/{session}/func/a_desc-optcom_bold.nii.gz")
+
+
+def test_what_is_held_out_depends_on_the_tree():
+    for tree in ("localizers", "rois", "anatomical", "freesurfer"):
+        assert not layout.is_held_out(f"derivatives/{tree}/sub-01/ses-31/func/sub-01_ses-31_x.json")
+    assert layout.is_held_out("derivatives/localizers-old/sub-01/ses-31/func/sub-01_ses-31_x.json")
 
 
 def test_roi_of():
@@ -178,7 +187,7 @@ def test_as_list(value, listed):
     assert layout.as_list(value) == listed
 
 
-@pytest.mark.parametrize("value", ["", ["a", ""], 1, [1], b"a", [None]])
+@pytest.mark.parametrize("value", ["", ["a", ""], 1, [1], b"\xff", [None]])
 def test_what_is_no_filter_value(value):
     with pytest.raises(InvalidArgumentError, match="filter value"):
         layout.as_list(value)

@@ -87,7 +87,9 @@ def test_no_maps(tmp_path):
     sub = SmallData(tmp_path).subject
     assert len(sub.get_localizer_maps()) == len(sub.get_localizer_maps(task="floc")) == 0
     assert "path" in sub.get_localizer_maps().columns
-    with pytest.raises(DataNotDownloadedError, match=r"task='oloc'\) fetches"):
+    with pytest.raises(
+        DataNotDownloadedError, match=r"task='oloc', include_localizers=True\) fetches"
+    ):
         sub.get_localizer_map("oloc", "objectVsScrambled")
     with pytest.raises(UnknownNameError, match="Did you mean 'oloc'"):
         sub.get_localizer_map("olocs", "objectVsScrambled")
@@ -170,9 +172,9 @@ def test_a_hemisphere_that_is_not_here(data):
         ({"task": "floc", "contrast": "movingVsStatic"}, "contrast 'movingVsStatic'.*task='floc'"),
         ({"task": "floc", "contrast": "faceVsOthers", "space": "MNI"}, "localizer space 'MNI'"),
         ({"task": "floc", "contrast": "faceVsOthers", "res": "1pt9"}, "Did you mean '1pt"),
-        ({"task": "floc", "contrast": "faceVsOthers", "stat": "t"}, "Known here: effect, z"),
+        ({"task": "floc", "contrast": "faceVsOthers", "stat": "t"}, "Known: effect, z"),
         ({"task": "floc", "contrast": "faceVsOthers", "session": "ses-09"}, "session 'ses-09'"),
-        ({"task": "floc", "contrast": "face", "stat": "effect", "run": 9}, "Known here: 01, 02"),
+        ({"task": "floc", "contrast": "face", "stat": "effect", "run": 9}, "Known: 01, 02"),
     ],
 )
 def test_unknown_names(data, arguments, said):
@@ -214,14 +216,34 @@ def test_uncompressed_volumes(data):
 def test_the_demo_dataset(tiny_bucket, tmp_path):
     copy_local(tiny_bucket, tmp_path, ["sub-03"])
     sub = load_subject("sub-03", tmp_path)
+    everything = sub.get_localizer_maps()
+    assert sorted(set(zip(everything["session"], everything["task"], strict=True))) == [
+        ("ses-31", "oloc"), ("ses-4BarScreenfLoc", "floc"), ("ses-MotionLocBarsSML", "MotionLeft"),
+        ("ses-MotionLocBarsSML", "MotionLoc"), ("ses-MotionLocBarsSML", "MotionRight"),
+    ]  # fmt: skip
     table = sub.get_localizer_maps(task="floc", stat="z")
-    assert sorted(set(table["contrast"])) == ["bodies", "characters", "faces", "scenes"]
+    published = {f"{c}VsOthers" for c in ("face", "body", "place", "object", "character")}
+    assert set(table["contrast"]) == {*published, "faces"}
     brain = read_nifti(tmp_path / layout.anatomical("sub-03", "desc-brain_mask", "1pt8")) != 0
-    for row in table[table["space"] == "T1w"].itertuples():
+    for row in table[table["res"] == "1pt8"].itertuples():
         got = sub.get_localizer_map("floc", row.contrast)
         assert got.tobytes() == read_nifti(row.path)[brain].astype("f4").tobytes()
-    faces, face = sub.get_localizer_map("floc", "faces"), sub.get_roi_mask("face")[brain.ravel()]
-    assert faces[face].mean() > 3 > abs(faces[~face].mean())
+    rsquare = sub.get_brain_mask("rsquare")[brain.ravel()]
+    for (task, contrast), category in {
+        ("floc", "faceVsOthers"): "face", ("oloc", "objectVsScrambled"): "object",
+        ("MotionLeft", "movingVsStatic"): "motion", ("floc", "faces"): "face",
+    }.items():  # fmt: skip
+        z, inside = sub.get_localizer_map(task, contrast), sub.get_roi_mask(category)
+        assert np.array_equal(np.isnan(z), ~rsquare)
+        assert np.nanmean(z[inside]) > 3 > abs(np.nanmean(z[~inside]))
+    for row in table[table["res"] == "1pt5"].itertuples():
+        fine = nibabel.load(row.path)
+        assert np.allclose(fine.header.get_zooms(), 7.5 * 1.5 / 1.778, atol=1e-3)
+        assert np.nanmean(np.asarray(fine.dataobj)) == pytest.approx(
+            np.nanmean(sub.get_localizer_map("floc", row.contrast)), abs=0.1
+        )
+    effect = sub.get_localizer_map("floc", "face", stat="effect", run=2)
+    assert np.nanmean(effect[sub.get_roi_mask("face")]) > 3
     for row in table[table["space"] == "fsnative"].itertuples():
         got = sub.get_localizer_map("floc", row.contrast, space="fsnative", hemi=row.hemi)
         assert np.array_equal(got, nibabel.load(row.path).agg_data())

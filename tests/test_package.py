@@ -41,15 +41,16 @@ for name in {ONLY_IN_EXTRAS}:
 
 import laion_fmri
 from laion_fmri._errors import MissingDependencyError
-from laion_fmri.splits import evaluate, get_split_masks
+from laion_fmri.splits import evaluate, get_split_masks, make_split
 
 sub = laion_fmri.load_subject("sub-01", data_dir=sys.argv[1])
 trials = sub.metadata
 betas = sub.get_betas(session="ses-01", roi="face")
 train, test = get_split_masks(trials, "random_0", data_dir=sys.argv[1])
 assert sub.images.get(0).size and sub.captions.list(int(trials.index[train][0]))
+assert evaluate("random_0", sub, "face", pool="sub-01").table["n_voxels"].all()
 try:
-    evaluate("random_0", sub, "face")
+    make_split("mine", pool="sub-01", save=False, data_dir=sys.argv[1])
 except MissingDependencyError as error:
     assert "[splits]" in str(error)
 else:
@@ -128,7 +129,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
     assert names == source_files()
     kinds = {name.rpartition(".")[2] for name in names}
     assert {"py", "typed", "js", "css", "html", "json", "txt"} == kinds
-    assert any(re.search(r"static/niivue-[\d.]+\.min\.js", name) for name in names)
+    assert any(re.search(r"static/three-[\d.]+\.min\.js", name) for name in names)
 
 
 def test_the_sdist_holds_what_is_needed_to_build(sdist: Path):
@@ -141,7 +142,7 @@ def test_the_sdist_holds_what_is_needed_to_build(sdist: Path):
 def test_the_metadata_say_what_it_is(metadata: Message):
     assert metadata["Name"] == "laion-fmri-explorer"
     assert metadata["Version"] == __version__
-    assert metadata["License-Expression"] == "BSD-3-Clause AND BSD-2-Clause"
+    assert metadata["License-Expression"] == "BSD-3-Clause AND MIT"
     assert len(metadata.get_all("License-File")) == 2
     assert set(metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
     said = metadata.get_all("Classifier")

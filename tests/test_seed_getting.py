@@ -85,7 +85,7 @@ def test_sessions_and_averages(here):
     download(subject="sub-03", ses="averages")
     assert layout.subject_noise_ceiling("sub-03", "Noiseceiling12rep") in files_in(here)
     assert files_in(here) > session_only
-    assert len(download(subject="sub-03", ses=["ses-01", "averages"]).fetched) == 0
+    assert not download(subject="sub-03", ses=["ses-01", "averages"], dry_run=True).to_fetch
 
 
 def test_everything_of_everyone(here, tiny_bucket):
@@ -96,6 +96,25 @@ def test_everything_of_everyone(here, tiny_bucket):
         key = layout.betas(name, "ses-01")
         assert (here / key).read_bytes() == (tiny_bucket / key).read_bytes()
     assert not [name for name in files_in(here) if layout.is_held_out(name)]
+
+
+def test_the_object_localizer_of_a_held_out_session_is_served(here, tiny_bucket):
+    from laion_fmri.discovery import list_files
+    from laion_fmri.download import download_files
+    from laion_fmri.subject import load_subject
+    from laion_fmri.verification import verify
+
+    table = list_files("sub-01")
+    of_session = table[table["ses"] == "31"]
+    localizer = of_session[of_session["task"] == "oloc"]
+    assert not localizer["held_out"].any()
+    assert of_session.drop(localizer.index)["held_out"].all()
+    download_files(list(localizer["key"]))
+    assert set(localizer["key"]) <= files_in(here)
+    maps = load_subject("sub-01").get_localizer_maps(task="oloc", contrast="objectVsScrambled")
+    assert set(maps["session"]) == {"ses-31"}
+    assert set(maps["res"].dropna()) == {"1pt5", "1pt8"}
+    assert verify("sub-01").is_good
 
 
 def test_stimulus_side_downloads(here):

@@ -63,8 +63,50 @@ def chosen(keys=EVERYTHING, include=(), **filters):
     return [o.key for o in select([BucketObject(key, 1, "x") for key in keys], selection)]
 
 
-def test_no_filter_is_everything_but_the_held_out():
-    assert chosen() == [key for key in EVERYTHING if key not in HELD_OUT]
+def test_no_filter_is_everything_but_the_held_out_and_the_localizers():
+    there = [key for key in EVERYTHING if key not in HELD_OUT]
+    assert chosen() == [key for key in there if key not in LOCALIZERS]
+    assert chosen(include=["localizers"]) == there
+
+
+def test_localizers_come_with_what_filters_say_of_them():
+    other = (
+        LOCALIZERS[0].replace("floc", "oloc").replace("loc01", "loc02").replace("stat-z", "stat-t")
+    )
+    keys = [*EVERYTHING, other]
+    every = [*LOCALIZERS, other]
+
+    def maps(**filters):
+        got = chosen(keys, ["localizers"], **filters)
+        return [key for key in got if key in every], [key for key in got if key not in every]
+
+    assert maps(ses="ses-01", desc="singletrial") == (every, [*SUMMARIES[:2], *ONE[:3], *ROIS])
+    assert maps(task="images")[0] == every
+    assert maps(ses=["ses-01", "loc01"])[0] == LOCALIZERS
+    assert maps(task="oloc", suffix="statmap") == ([other], [])
+    assert maps(extension="tsv")[0] == every
+    assert maps(stat=["effect", "z"]) == (LOCALIZERS, maps(stat="effect")[1])
+    with pytest.raises(NoMatchingDataError, match="no session loc01"):
+        chosen(keys, ses="loc01")
+
+
+def test_the_object_localizer_of_a_held_out_session_is_chosen():
+    oloc = [
+        layout.localizer(SUB, "ses-31", "oloc", "objectVsScrambled", stat="z", **where)
+        for where in ({"res": "1pt5"}, {"res": "1pt8"}, {"hemi": "L"}, {"hemi": "R"})
+    ]
+    keys = [*EVERYTHING, *oloc]
+    for ses in ("ses-31", 31, ["31"]):
+        assert chosen(keys, ["localizers"], ses=ses) == [*SUMMARIES[:2], *ROIS, *oloc]
+    assert not set(oloc) & set(chosen(keys))
+    for ses in ("ses-31", "32"):
+        with pytest.raises(
+            NoMatchingDataError, match=r"does not give out.*include_localizers=True"
+        ):
+            chosen(keys, ses=ses)
+    with pytest.raises(NoMatchingDataError) as refused:
+        chosen(keys, ses="ses-40")
+    assert "give out" not in str(refused.value)
 
 
 @pytest.mark.parametrize("ses", ["ses-01", "01", ["01"], ("ses-01",), "SES-01"])
@@ -122,7 +164,6 @@ def test_whole_trees_are_not_filtered():
         for tree in (
             layout.BETAS_TREE,
             layout.ROIS_TREE,
-            layout.LOCALIZERS_TREE,
             layout.ANATOMICAL_TREE,
             layout.FREESURFER_TREE,
         )
@@ -173,7 +214,7 @@ def test_an_empty_bucket():
         chosen([], ["anatomical"])
 
 
-@pytest.mark.parametrize("filters", [{"ses": 1}, {"ses": [1]}, {"desc": ""}, {"desc": []},
+@pytest.mark.parametrize("filters", [{"ses": 1.5}, {"ses": [True]}, {"desc": ""}, {"desc": []},
                                      {"desc": "desc-"}, {"subject": "x"}])  # fmt: skip
 def test_what_is_no_filter(filters):
     with pytest.raises(InvalidArgumentError):

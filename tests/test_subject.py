@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from builders import (
     AFFINE,
@@ -26,8 +28,10 @@ from laion_fmri._errors import (
     DataNotDownloadedError,
     InconsistentDataError,
     InvalidArgumentError,
+    NotEnoughMemoryError,
     SubjectNotFoundError,
     UnknownNameError,
+    UnreadableFileError,
 )
 from laion_fmri.subject import load_subject
 
@@ -89,15 +93,20 @@ def test_load_subject(small, monkeypatch):
     assert load_subject(SUB).get_sessions() == [SES, "ses-10"]
 
 
-@pytest.mark.parametrize("bad", ["", "sub-", None, 1, "../sub-01"])
+@pytest.mark.parametrize(
+    "bad", ["", "sub-", None, "../sub-01", True, 1.5, -1, ["01", "03"], [["01"]], {}]
+)
 def test_malformed_subjects(small, bad):
     with pytest.raises(SubjectNotFoundError, match="full form"):
         load_subject(bad, small.path)
 
 
 def test_subjects_that_are_not_here(small, tmp_path):
-    with pytest.raises(SubjectNotFoundError, match=r"Here: sub-01.*Did you mean sub-01"):
-        load_subject("sub-02", small.path)
+    for asked in ("sub-02", 2, "sub-1", "1"):
+        with pytest.raises(
+            DataNotDownloadedError, match=r"Downloaded: sub-01.*Did you mean sub-01"
+        ):
+            load_subject(asked, small.path)
     with pytest.raises(DataDirNotSetError, match="does not exist"):
         load_subject(SUB, tmp_path / "gone")
 
@@ -140,9 +149,17 @@ def test_the_full_resolution_brain_mask(small):
 )
 def test_roi_masks_are_unions(small, query, parts):
     expected = np.logical_or.reduce([roi_of(small, *part) for part in parts])
-    got = small.subject.get_roi_mask(query)
-    assert got.dtype == bool
-    assert np.array_equal(got, expected.ravel())
+    sub = small.subject
+    for source in ("anatomical", "rsquare"):
+        got = sub.get_roi_mask(query, source)
+        assert got.dtype == bool
+        assert np.array_equal(got, expected[brain_of(small, source)])
+        betas = sub.get_betas(SES, mask_source=source)[:, got]
+        assert betas.tobytes() == sub.get_betas(SES, roi=query, mask_source=source).tobytes()
+    assert np.array_equal(sub.get_roi_grid_mask(query), expected.ravel())
+    image = sub.get_roi_image(query)
+    assert np.array_equal(image.get_fdata(), expected)
+    assert np.allclose(image.affine, AFFINE)
 
 
 def test_roi_names(small):
@@ -216,6 +233,22 @@ def test_custom_masks(small):
         small.subject.get_betas(SES, mask=mask.astype(int))
 
 
+def test_betas_that_do_not_fit_into_memory(tmp_path):
+    """Said from the headers, before anything is read: these files hold nothing else."""
+    data = SmallData(tmp_path)
+    for ses in (SES, "ses-02"):
+        data.huge_betas(ses)
+    for session, said in ((SES, r"1 session \(.*take 524 GB"), (None, r"2 sess.*take 1\.05 TB")):
+        with pytest.raises(NotEnoughMemoryError, match=f"{said}.*roi=.*one session at a time"):
+            data.subject.get_betas(session)
+    with pytest.raises(MemoryError, match=r"32,000 trials, 4,096,000 voxels"):
+        data.subject.get_betas(1, streaming=True)
+    few = np.zeros(160**3, bool)
+    few[:5] = True
+    with pytest.raises(DamagedFileError, match="truncated"):  # now they are read
+        data.subject.get_betas(SES, mask=few)
+
+
 def test_filters_that_leave_nothing(small):
     small.trials(["unique_a_p01.jpg"] * 4)
     n_voxels = small.subject.get_n_voxels()
@@ -237,20 +270,45 @@ def test_uncompressed_files_are_as_good(small):
 
 
 def _inflated(path):
-    import gzip
-
     return gzip.decompress(path.read_bytes())
 
 
 def test_several_sessions_give_a_dict(small):
     sub = small.subject
-    for asked in (None, [SES, "ses-10"], ("01", "10"), iter([SES, "10"])):
+    for asked in (
+        None,
+        [SES, "ses-10"],
+        ("01", "10"),
+        iter([SES, "10"]),
+        [1, 10],
+        np.array([1, 10]),
+        pd.Series([1.0, 10.0], index=[5, 6]),
+        pd.Index([SES, "ses-10"]),
+        {SES, "ses-10"},
+        {SES: "a", "ses-10": "b"}.keys(),
+        [np.array(SES), b"ses-10"],
+    ):
         got = sub.get_betas(asked, roi="FFA1")
         assert list(got) == [SES, "ses-10"]
         assert got["ses-10"].tobytes() == sub.get_betas("10", roi="FFA1").tobytes()
     assert sub.get_betas([]) == {}
     assert list(sub.get_trial_info()) == [SES, "ses-10"]
     assert len(sub.get_trial_info("ses-10")) == 2
+
+
+def test_one_session_however_it_is_named(small):
+    sub = small.subject
+    expected = sub.get_betas(SES, roi="FFA1").tobytes()
+    for session in (1, 1.0, np.int64(1), np.array("ses-01"), np.str_("01"), b"ses-01"):
+        for roi in ("FFA1", np.array("FFA1"), np.array(["FFA1"]), pd.Series(["FFA1"]), {"FFA1"}):
+            assert sub.get_betas(session, roi).tobytes() == expected
+    masks = sub.get_roi_masks([["FFA1", "PPA"], np.str_("FFA1"), "face"])
+    assert list(masks) == [("FFA1", "PPA"), "FFA1", "face"]
+    assert np.array_equal(masks["FFA1", "PPA"], sub.get_roi_mask(["FFA1", "PPA"]))
+    assert list(sub.get_roi_masks(np.array("FFA1"))) == ["FFA1"]
+    assert load_subject(np.array("sub-01"), small.path).name == load_subject(1, small.path).name
+    for mask_source in (np.array("rsquare"), np.str_("rsquare")):
+        assert sub.get_n_voxels(mask_source) == sub.get_n_voxels("rsquare")
 
 
 def test_a_single_trial(small):
@@ -271,23 +329,32 @@ def test_a_threshold_below_one_warns(small):
     assert got.shape[1] > 0
 
 
-@pytest.mark.parametrize("bad", ["20", float("nan"), [20], np.array([1.0, 2.0])])
+@pytest.mark.parametrize("bad", ["20", float("nan"), [20], np.array([1.0, 2.0]), True])
 def test_thresholds_that_are_no_number(small, bad):
     with pytest.raises(InvalidArgumentError, match="percentage"):
         small.subject.get_betas(SES, nc_threshold=bad)
 
 
 def test_numpy_thresholds(small):
-    ours = small.subject.get_betas(SES, nc_threshold=np.float32(20))
-    assert ours.tobytes() == small.subject.get_betas(SES, nc_threshold=20).tobytes()
+    for twenty in (np.float32(20), np.array(20)):
+        ours = small.subject.get_betas(SES, nc_threshold=twenty)
+        assert ours.tobytes() == small.subject.get_betas(SES, nc_threshold=20).tobytes()
 
 
 @pytest.mark.parametrize(
     "arguments, error, said",
     [
-        ({"session": "ses-1"}, DataNotDownloadedError, r"download\(subject='sub-01', ses='ses-1'"),
+        ({"session": "ses-1"}, DataNotDownloadedError, "no session ses-1 .*mean ses-01"),
+        ({"session": "1"}, DataNotDownloadedError, "Did you mean ses-01"),
+        ({"session": ["ses-01", "ses-010"]}, DataNotDownloadedError, "Did you mean ses-10"),
+        ({"session": 77}, DataNotDownloadedError, r"download\(subject='sub-01', ses='ses-77'"),
         ({"session": "ses-77"}, DataNotDownloadedError, "SingletrialBetas"),
-        ({"session": 1}, InvalidArgumentError, "session identifier"),
+        ({"session": True}, InvalidArgumentError, "session identifier"),
+        ({"session": 1.5}, InvalidArgumentError, "session identifier"),
+        ({"session": [["ses-01"]]}, InvalidArgumentError, "session identifier"),
+        ({"session": np.array([["ses-01"]])}, InvalidArgumentError, "one axis"),
+        ({"session": SES, "roi": [["FFA1"]]}, InvalidArgumentError, "name of an ROI"),
+        ({"session": SES, "roi": True}, InvalidArgumentError, "name of an ROI"),
         ({"session": [None]}, InvalidArgumentError, "session identifier"),
         ({"session": "../x"}, InvalidArgumentError, "session identifier"),
         ({"session": SES, "roi": "FFA9"}, UnknownNameError, "Did you mean"),
@@ -369,7 +436,7 @@ def test_a_folder_in_the_place_of_betas(small):
     path = small.at(layout.betas(SUB, SES))
     path.unlink()
     path.mkdir()
-    with pytest.raises(DamagedFileError):
+    with pytest.raises(UnreadableFileError, match="directory"):
         small.subject.get_betas(SES)
 
 
@@ -394,8 +461,10 @@ def test_noise_ceilings(small):
     [
         ({}, InvalidArgumentError, "Give either session"),
         ({"session": SES, "desc": "Noiseceiling12rep"}, InvalidArgumentError, "Give either"),
-        ({"desc": "12rep"}, UnknownNameError, "Noiseceiling12rep"),
-        ({"desc": "../x"}, UnknownNameError, "Noiseceiling12rep"),
+        ({"desc": "12rep"}, DataNotDownloadedError, "Noiseceiling12rep"),
+        ({"desc": "../x"}, DataNotDownloadedError, "Noiseceiling12rep"),
+        ({"desc": "Noiseceiling3rep"}, FileNotFoundError, "mean Noiseceiling"),
+        ({"desc": 12}, InvalidArgumentError, "no noise ceiling name"),
         ({"desc": "NoiseceilingAllrep"}, DataNotDownloadedError, "ses='averages'"),
         ({"session": "ses-09"}, DataNotDownloadedError, "ses='ses-09'"),
     ],
@@ -475,15 +544,78 @@ def test_values_go_back_to_their_voxels(small, tmp_path, source):
     expected = np.zeros(GRID, "f4")
     expected[brain] = values
     assert np.asarray(image.dataobj).tobytes("F") == expected.tobytes("F")
+    assert sub.to_image(values, mask_source=source).get_fdata().tobytes() == (
+        image.get_fdata().tobytes()
+    )
     with pytest.raises(InvalidArgumentError, match="mask_source"):
         sub.to_nifti(values[1:], tmp_path / "other.nii.gz", mask_source=source)
+
+
+@pytest.mark.parametrize("source", ["anatomical", "rsquare"])
+@pytest.mark.parametrize("whole_brain", [True, False])
+@pytest.mark.parametrize("by", ["roi", "mask", "grid mask"])
+def test_values_of_some_voxels_go_back_to_them(small, tmp_path, source, whole_brain, by):
+    sub = small.subject
+    where = brain_of(small, source) & roi_of(small, "face", "FFA1")
+    chosen = {
+        "roi": {"roi": "FFA1"},
+        "mask": {"mask": sub.get_roi_mask("FFA1", source)},
+        "grid mask": {"mask": sub.get_roi_grid_mask("FFA1")},
+    }[by]
+    everywhere = {} if whole_brain else chosen
+    values = sub.get_noise_ceiling(SES, **everywhere, mask_source=source)
+    expected = np.zeros(GRID, "f4")
+    expected[where] = volume_of(small, layout.session_noise_ceiling(SUB, SES))[where]
+    image = sub.to_image(values, **chosen, mask_source=source)
+    assert np.array_equal(np.asarray(image.dataobj), expected)
+    path = sub.to_nifti(values, tmp_path / "map.nii.gz", **chosen, mask_source=source)
+    assert np.array_equal(read_nifti(path), expected)
+    at = sub.get_voxel_coordinates(**chosen, mask_source=source)
+    every = sub.get_voxel_coordinates(mask_source=source)
+    assert np.array_equal(at, every[sub.get_roi_mask("FFA1", source)])
+    assert np.allclose(at, nibabel.affines.apply_affine(AFFINE, np.argwhere(where)))
+
+
+def test_values_that_are_not_of_the_voxels_chosen(small, tmp_path):
+    sub = small.subject
+    n = int(sub.get_roi_mask("FFA1").sum())
+    for values in (np.zeros(n + 1), np.zeros((1, n)), np.float32(0)):
+        with pytest.raises(InvalidArgumentError, match="One value"):
+            sub.to_image(values, "FFA1")
+    with pytest.raises(InvalidArgumentError, match=f"{n} voxels chosen, or of the"):
+        sub.to_nifti(np.zeros(n + 1), tmp_path / "map.nii", roi="FFA1")
+    with pytest.raises(InvalidArgumentError, match="not both"):
+        sub.to_image(np.zeros(n), roi="FFA1", mask=sub.get_roi_mask("FFA1"))
+
+
+def test_masks_and_maps_have_one_axis(small, tmp_path):
+    """As people write it: masks are combined with maps, and written as maps."""
+    sub = small.subject
+    roi, ceiling = sub.get_roi_mask("FFA1"), sub.get_noise_ceiling(session=SES)
+    good = roi & (ceiling > 25)
+    betas = sub.get_betas(session=SES)[:, good]
+    assert betas.tobytes() == sub.get_betas(SES, roi="FFA1", nc_threshold=25).tobytes()
+    assert len(sub.get_voxel_coordinates()[good]) == good.sum()
+    image = nibabel.load(sub.to_nifti(roi.astype("float32"), tmp_path / "roi.nii.gz"))
+    assert np.array_equal(image.get_fdata(), brain_of(small) & roi_of(small, "face", "FFA1"))
+    assert sub.get_roi_data("FFA1", format="volume")["FFA1"]["volume"].tobytes() == roi.tobytes()
+
+
+def test_an_roi_on_the_axis_of_a_brain_mask_that_is_not_here(small):
+    small.at(layout.anatomical(SUB, "desc-brain_mask", "1pt8")).unlink()
+    with pytest.raises(DataNotDownloadedError, match="include_anatomical=True"):
+        small.subject.get_roi_mask("FFA1")
+    assert small.subject.get_roi_mask("FFA1", mask_source="rsquare").any()
+    assert small.subject.get_roi_grid_mask("FFA1").any()
+    assert list(small.subject.get_roi_data("FFA1", "gii")) == ["FFA1"]
 
 
 def test_voxel_coordinates(small):
     for source in ("anatomical", "rsquare"):
         voxels = np.argwhere(brain_of(small, source))
         expected = nibabel.affines.apply_affine(AFFINE.astype("f4").astype("f8"), voxels)
-        assert np.allclose(small.subject.get_voxel_coordinates(source), expected)
+        got = small.subject.get_voxel_coordinates(mask_source=source)
+        assert np.allclose(got, expected)
 
 
 # --- anatomy --------------------------------------------------------------------------------
@@ -509,5 +641,5 @@ def test_bits_that_flip_behind_the_last_trial_asked_for(small):
     data[-6] ^= 1  # in the checksum
     path.write_bytes(data)
     small.trials([LABELS[0], *[LABELS[1]] * 3])
-    with pytest.raises(DamagedFileError, match="CRC"):
+    with pytest.raises(DamagedFileError, match="checksum"):
         small.subject.get_betas(SES, stimuli="shared")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -80,21 +81,25 @@ def test_items(torch, small):
     assert isinstance(ds, torch.utils.data.Dataset)
     assert len(ds) == 7
     for trial, item in enumerate(ds):
-        assert list(item) == ["betas", "image", "label", "session", "trial"]
+        assert list(item) == [
+            "betas", "image", "image_name", "rep_index", "session", "trial",
+        ]  # fmt: skip
         assert item["betas"].dtype == torch.float32
         assert np.array_equal(item["betas"].numpy(), betas[trial])
-        assert item["label"] == ALL[trial]
+        assert item["image_name"] == ALL[trial]
+        assert item["rep_index"] == ALL[:trial].count(ALL[trial])
         assert item["session"] == ("ses-01" if trial < 4 else "ses-10")
         assert item["trial"] == trial
-        assert item["image"].dtype == torch.uint8
+        assert item["image"].dtype == torch.float32
         assert item["image"].shape == (3, 6, 6)
-        assert item["image"][:, 0, 0].tolist() == [REDS[ALL[trial]], 0, 9]
+        colour = np.array([REDS[ALL[trial]], 0, 9], "f4")
+        np.testing.assert_allclose(item["image"][:, 0, 0].numpy() * 255, colour, rtol=1e-6)
     assert torch.equal(ds[-1]["betas"], ds[6]["betas"])
     assert ds[np.int64(2)]["trial"] == 2
     for outside in (7, -8):
         with pytest.raises(IndexError, match="Item"):
             ds[outside]
-    assert repr(ds) == "<TrialDataset of sub-01: 7 trials of ses-01, ses-10>"
+    assert repr(ds) == "<LaionFMRIDataset of sub-01: 7 trials of ses-01, ses-10>"
 
 
 def test_sessions_and_stimuli_choose_items(torch, small):
@@ -150,7 +155,7 @@ def test_without_images(torch, small):
     with pytest.raises(StimuliNotDownloadedError, match="download_stimuli"):
         small.subject.to_torch_dataset(SES)
     ds = small.subject.to_torch_dataset(SES, image=False)
-    assert list(ds[0]) == ["betas", "label", "session", "trial"]
+    assert list(ds[0]) == ["betas", "image_name", "rep_index", "session", "trial"]
 
 
 def test_what_cannot_be_made_a_dataset(torch, small, tmp_path):
@@ -158,7 +163,7 @@ def test_what_cannot_be_made_a_dataset(torch, small, tmp_path):
     with pytest.raises(DataNotDownloadedError, match="ses='ses-09'"):
         sub.to_torch_dataset(session=["ses-01", "ses-09"])
     with pytest.raises(InvalidArgumentError, match="session identifier"):
-        sub.to_torch_dataset(session=1)
+        sub.to_torch_dataset(session=1.5)
     with pytest.raises(DataNotDownloadedError, match="fetches one"):
         sub.to_torch_dataset(session=[])
     with pytest.raises(DataNotDownloadedError, match="fetches one"):
@@ -204,7 +209,7 @@ def test_betas_beyond_the_memory_are_read_again(torch, small):
 def test_several_workers(torch, small, start, used_before):
     if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {start} here")
-    ds = small.subject.to_torch_dataset(roi="FFA1", transform=brightness)
+    ds = small.subject.to_torch_dataset(roi="FFA1", image_transform=brightness)
     if used_before:  # HDF5 files are open and betas kept in the parent
         assert ds[5]["image"] == REDS[ALL[5]]
     loader = torch.utils.data.DataLoader(
@@ -213,11 +218,27 @@ def test_several_workers(torch, small, start, used_before):
     betas = np.concatenate(list(small.subject.get_betas(roi="FFA1").values()))
     for _ in range(2):
         batches = list(loader)
-        assert [len(batch["label"]) for batch in batches] == [2, 2, 2, 1]
+        assert [len(batch["image_name"]) for batch in batches] == [2, 2, 2, 1]
         assert np.array_equal(torch.cat([batch["betas"] for batch in batches]).numpy(), betas)
-        assert [label for batch in batches for label in batch["label"]] == ALL
+        assert [label for batch in batches for label in batch["image_name"]] == ALL
         assert torch.cat([batch["trial"] for batch in batches]).tolist() == list(range(7))
         assert torch.cat([batch["image"] for batch in batches]).tolist() == [REDS[n] for n in ALL]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_pool_reads_what_the_parent_has_touched(torch, small):
+    """Images must be large: torch works on small ones with a single thread."""
+    small.images([picture(colour=(red, 0, 9), size=1000) for red in REDS.values()])
+    ds = small.subject.to_torch_dataset(roi="FFA1")
+    expected = [round(255 * float(ds[place]["image"].numpy()[0].max())) for place in range(len(ds))]
+
+    global read_red  # a pool finds it by its name, in the forked process too
+
+    def read_red(place: int) -> int:
+        return round(255 * float(ds[place]["image"].numpy()[0].max()))
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map_async(read_red, range(len(ds))).get(timeout=60) == expected
 
 
 def test_errors_come_back_from_workers(torch, small):
@@ -268,7 +289,7 @@ def test_a_split_chooses_items(torch, tiny_bucket, tmp_path):
     item = ds[0]
     assert item["image"].shape == (3, 1000, 1000)
     expected = np.asarray(sub.images.get(0)).transpose(2, 0, 1)
-    assert np.array_equal(item["image"].numpy(), expected)
+    np.testing.assert_allclose(item["image"].numpy() * 255, expected, rtol=1e-5)
     train, test = get_split_masks(ds.trials, "random_0", pool="shared", data_dir=tmp_path)
     chosen = torch.utils.data.Subset(ds, np.flatnonzero(test))
     assert 0 < len(chosen) < train.sum()

@@ -34,6 +34,22 @@ def test_names_that_look_like_missing_values_are_kept(small):
     ]  # fmt: skip
 
 
+def test_missing_runs_and_sessions_stay_missing(small):
+    table = read_trials(small.trials(run=["n/a", 2, "", 3], session=["01", "n/a", "ses-01", "nan"]))
+    np.testing.assert_array_equal(table["run"], [np.nan, 2, np.nan, 3])
+    assert table["session"].isna().tolist() == [False, True, False, False]
+    assert table["session"][[0, 3]].tolist() == ["01", "nan"]
+
+
+def test_further_columns_keep_their_zeros(small):
+    table = read_trials(
+        small.trials(code=["007", "08", "9", "10"], correct=[True] * 4, rt=[0.5] * 4)
+    )
+    assert table["code"].tolist() == ["007", "08", "9", "10"]
+    assert table["correct"].tolist() == ["True"] * 4
+    assert table["rt"].tolist() == [0.5] * 4
+
+
 def test_no_trials(small):
     table = read_trials(small.trials([]))
     assert len(table) == 0

@@ -1,8 +1,8 @@
 """LAION-fMRI: discover, download, load and explore.
 
-The public names are imported when they are first used, so that ``import laion_fmri``
-costs nothing. `download` is in the module of that name: a package cannot show a function
-where it has a module.
+The public names are imported on first use, so that ``import laion_fmri`` is cheap. `download` stays
+in the module of that name, because a package attribute cannot be a function and a submodule at
+once.
 
 Examples
 --------
@@ -17,6 +17,45 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from laion_fmri._errors import (
+    AccessDeniedError,
+    AccessNotFoundError,
+    AccessRevokedError,
+    AccessServiceError,
+    AccessServiceUnavailableError,
+    BucketError,
+    BucketUnreachableError,
+    CancelledError,
+    ConfigError,
+    DamagedFileError,
+    DataDirNotSetError,
+    DataNotDownloadedError,
+    DataNotFoundError,
+    FormRefusedError,
+    InconsistentDataError,
+    InvalidArgumentError,
+    LaionFmriError,
+    LicenseNotAcceptedError,
+    MissingDependencyError,
+    NetworkError,
+    NoMatchingDataError,
+    NotAllowedError,
+    NotEnoughMemoryError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    RowNotFoundError,
+    StimuliNotDownloadedError,
+    StimuliNotFetchedError,
+    StoreError,
+    SubjectNotFoundError,
+    TemporaryBucketError,
+    TermsOutdatedError,
+    TransferError,
+    TrialNotFoundError,
+    UnknownNameError,
+    UnreadableFileError,
+    UnsafeKeyError,
+)
 from laion_fmri._version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +66,10 @@ if TYPE_CHECKING:
         logout,
         request_stimulus_access,
     )
-    from laion_fmri.config import dataset_initialize, get_data_dir
+    from laion_fmri.analysis.neighbours import nearest_images, similar_trials
+    from laion_fmri.analysis.roi_responses import roi_response_table
+    from laion_fmri.availability import dataset_availability
+    from laion_fmri.config import dataset_initialize, get_data_dir, set_data_dir
     from laion_fmri.discovery import describe, get_rois, get_subjects, inspect_bucket
     from laion_fmri.download import (
         download_captions,
@@ -37,13 +79,19 @@ if TYPE_CHECKING:
         download_segmentations,
         download_stimuli,
     )
+    from laion_fmri.file_preview import preview_file
+    from laion_fmri.file_table import find_files
     from laion_fmri.group import Group, load_subjects
-    from laion_fmri.splits import download_splits
+    from laion_fmri.layout import resolve_subject_id
+    from laion_fmri.splits import download_splits, load_split
+    from laion_fmri.stimuli.caption_search import search_captions
     from laion_fmri.stimuli.captions import Captions
-    from laion_fmri.stimuli.embeddings import load_embeddings
+    from laion_fmri.stimuli.embeddings import Embeddings, load_embeddings
     from laion_fmri.stimuli.hub import Stimuli, load_stimuli
+    from laion_fmri.stimuli.pictures import as_displayed_rgb
     from laion_fmri.stimuli.segmentations import Segmentations
     from laion_fmri.subject import Subject, load_subject
+    from laion_fmri.trial_selection.selection import select_trials
     from laion_fmri.verification import verify
 
 _HOME = {
@@ -53,9 +101,12 @@ _HOME = {
     "logout": "access",
     "request_stimulus_access": "access",
     "download_splits": "splits",
+    "load_split": "splits",
     "verify": "verification",
     "dataset_initialize": "config",
     "get_data_dir": "config",
+    "set_data_dir": "config",
+    "resolve_subject_id": "layout",
     "describe": "discovery",
     "get_rois": "discovery",
     "get_subjects": "discovery",
@@ -68,8 +119,18 @@ _HOME = {
     "download_stimuli": "download",
     "Group": "group",
     "load_subjects": "group",
+    "nearest_images": "analysis.neighbours",
+    "similar_trials": "analysis.neighbours",
+    "roi_response_table": "analysis.roi_responses",
+    "dataset_availability": "availability",
+    "find_files": "file_table",
+    "preview_file": "file_preview",
+    "select_trials": "trial_selection.selection",
+    "search_captions": "stimuli.caption_search",
     "Captions": "stimuli.captions",
+    "Embeddings": "stimuli.embeddings",
     "load_embeddings": "stimuli.embeddings",
+    "as_displayed_rgb": "stimuli.pictures",
     "Stimuli": "stimuli.hub",
     "load_stimuli": "stimuli.hub",
     "Segmentations": "stimuli.segmentations",
@@ -78,14 +139,54 @@ _HOME = {
 }
 
 __all__ = [
+    "AccessDeniedError",
+    "AccessNotFoundError",
+    "AccessRevokedError",
+    "AccessServiceError",
+    "AccessServiceUnavailableError",
+    "BucketError",
+    "BucketUnreachableError",
+    "CancelledError",
     "Captions",
+    "ConfigError",
+    "DamagedFileError",
+    "DataDirNotSetError",
+    "DataNotDownloadedError",
+    "DataNotFoundError",
+    "Embeddings",
+    "FormRefusedError",
     "Group",
+    "InconsistentDataError",
+    "InvalidArgumentError",
+    "LaionFmriError",
+    "LicenseNotAcceptedError",
+    "MissingDependencyError",
+    "NetworkError",
+    "NoMatchingDataError",
+    "NotAllowedError",
+    "NotEnoughMemoryError",
+    "ObjectChangedError",
+    "ObjectNotFoundError",
+    "RowNotFoundError",
     "Segmentations",
     "Stimuli",
+    "StimuliNotDownloadedError",
+    "StimuliNotFetchedError",
+    "StoreError",
     "Subject",
+    "SubjectNotFoundError",
+    "TemporaryBucketError",
+    "TermsOutdatedError",
+    "TransferError",
+    "TrialNotFoundError",
+    "UnknownNameError",
+    "UnreadableFileError",
+    "UnsafeKeyError",
     "__version__",
     "accept_license",
     "accept_licenses",
+    "as_displayed_rgb",
+    "dataset_availability",
     "dataset_initialize",
     "describe",
     "download_captions",
@@ -95,17 +196,27 @@ __all__ = [
     "download_segmentations",
     "download_splits",
     "download_stimuli",
+    "find_files",
     "get_data_dir",
     "get_rois",
     "get_subjects",
     "inspect_bucket",
     "load_embeddings",
+    "load_split",
     "load_stimuli",
     "load_subject",
     "load_subjects",
     "login",
     "logout",
+    "nearest_images",
+    "preview_file",
     "request_stimulus_access",
+    "resolve_subject_id",
+    "roi_response_table",
+    "search_captions",
+    "select_trials",
+    "set_data_dir",
+    "similar_trials",
     "verify",
 ]
 

@@ -1,4 +1,4 @@
-"""``python -m laion_fmri`` is the command ``laion-fmri``."""
+"""Run the command ``laion-fmri`` as ``python -m laion_fmri``."""
 
 import sys
 

@@ -1,42 +1,42 @@
-"""Every exception the package raises.
+"""Exceptions of the package.
 
-Each message says what was wrong and what to do next, so that it can be shown as it
-is: as one line on the command line, as a calm message in the page.
+Each message says what was wrong and what to do next, so that the command line and the explorer can
+show it unchanged.
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
 import heapq
+import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from laion_fmri.transfer.report import TransferReport
-
-_MANY = 500  # names beyond which every one of them cannot be compared in full
+_MANY = 500  # above this many names, a full comparison is too slow
 
 
 class LaionFmriError(Exception):
-    """Base of every error the package raises on purpose."""
+    """Base class of the package's exceptions."""
 
     def __str__(self) -> str:
         # OSError and KeyError subclasses would otherwise decorate the message.
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple:
-        # Errors cross process borders (data loader workers) with their message alone.
+        # Only the message is pickled when an error crosses processes (data loader workers).
         return _rebuild, (type(self), str(self))
 
 
 def _rebuild(kind: type[LaionFmriError], message: str) -> LaionFmriError:
-    error = kind.__new__(kind)
+    # Python accepts only OSError.__new__ for subclasses of OSError.
+    error = (OSError if issubclass(kind, OSError) else kind).__new__(kind)
     error.args = (message,)
     return error
 
 
 class ConfigError(LaionFmriError, ValueError):
-    """A setting cannot be used: unreadable, malformed, or not what it should be."""
+    """A setting is unreadable, malformed or invalid."""
 
 
 class DataDirNotSetError(LaionFmriError, RuntimeError):
@@ -51,33 +51,37 @@ class DataDirNotSetError(LaionFmriError, RuntimeError):
         )
 
 
-class DataNotDownloadedError(LaionFmriError, FileNotFoundError):
+class DataNotFoundError(LaionFmriError, FileNotFoundError):
+    """A file of the dataset is not on disk."""
+
+
+class DataNotDownloadedError(DataNotFoundError):
     """A file of a subject is not on disk."""
 
 
-class StimuliNotDownloadedError(LaionFmriError, FileNotFoundError):
+class StimuliNotDownloadedError(DataNotFoundError):
     """A file of the stimuli is not on disk."""
 
 
-class SubjectNotFoundError(LaionFmriError, ValueError):
-    """A subject identifier is malformed, or names nobody in the dataset."""
+class SubjectNotFoundError(LaionFmriError, ValueError, KeyError):
+    """A subject identifier is malformed, or no subject of the dataset has it."""
 
 
 class InvalidArgumentError(LaionFmriError, ValueError):
-    """An argument has a value that cannot be used."""
+    """An argument has an invalid value."""
 
 
-class UnknownNameError(InvalidArgumentError):
-    """A session, ROI, category, model, pool or split that does not exist here.
+class UnknownNameError(InvalidArgumentError, KeyError):
+    """A session, ROI, category, model, image, noun, pool or split that does not exist.
 
     Parameters
     ----------
     kind : str
-        What was looked for, in the field's words: ``"ROI"``, ``"session"`` …
+        The kind of name, for the message: ``"ROI"``, ``"session"`` …
     name : str
-        What was asked for.
+        The unknown name.
     known : iterable of str
-        What exists; the closest are suggested.
+        Valid names; the closest are suggested.
     advice : str, optional
         What to do next.
     """
@@ -90,9 +94,9 @@ class UnknownNameError(InvalidArgumentError):
             text += f" Did you mean {' or '.join(repr(c) for c in close)}?"
         elif known:
             shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            text += f" Known here: {shown}."
+            text += f" Known: {shown}."
         else:
-            text += " There is none here."
+            text += " There is none."
         super().__init__(f"{text} {advice}".rstrip())
 
 
@@ -100,14 +104,68 @@ class TrialNotFoundError(LaionFmriError, IndexError):
     """A global trial index that no local trial has."""
 
 
-class NoMatchingDataError(InvalidArgumentError):
-    """Filters that match nothing."""
+class RowNotFoundError(InvalidArgumentError, IndexError, KeyError):
+    """A row outside the stimuli."""
+
+
+class NoMatchingDataError(InvalidArgumentError, FileNotFoundError):
+    """Filters match nothing."""
+
+
+class NotEnoughMemoryError(MemoryError, LaionFmriError):
+    """The request does not fit into the free memory."""
+
+
+_ADVICE_ON_READING = {
+    errno.EACCES: "Change its permissions, or read it as a user who may.",
+    errno.EPERM: "Change its permissions, or read it as a user who may.",
+    errno.EIO: "The disk or its connection fails. Try again, and check the disk.",
+    errno.ESTALE: "The network disk has lost it. Try again, and mount the disk anew if that fails.",
+    errno.EISDIR: "A file is expected there: move the folder away.",
+    errno.ENOENT: "It was removed in the meantime. Download it again.",
+    errno.EMFILE: "Close other files, or raise the limit on open files (ulimit -n).",
+}
+
+
+class UnreadableFileError(LaionFmriError, OSError):
+    """A file exists but cannot be read now; its content may be intact."""
+
+    def __init__(self, path: object, problem: str, advice: str = "Try again.") -> None:
+        super().__init__(f"{path} cannot be read: {problem}. {advice}")
+
+    @classmethod
+    def from_os(cls, path: object, error: OSError) -> UnreadableFileError:
+        """Convert an error of the operating system on opening or reading a file."""
+        problem = os.strerror(error.errno) if error.errno else str(error)
+        advice = _ADVICE_ON_READING.get(error.errno or 0, "Try again.")
+        return cls(path, problem[:1].lower() + problem[1:], advice)
 
 
 class DamagedFileError(LaionFmriError, OSError):
-    """A file is there but cannot be read: truncated, corrupt or of another kind."""
+    """A file exists but is truncated, corrupt or of another type.
+
+    Parameters
+    ----------
+    path : path
+    problem : str
+        The problem with the file.
+    advice : str, optional
+        What to do. The default, to delete the file, suits published files only.
+
+    Attributes
+    ----------
+    path : path
+    problem : str
+    advice : str or None
+        None for the default.
+    """
+
+    path: object = ""
+    problem = ""
+    advice: str | None = None
 
     def __init__(self, path: object, problem: str, advice: str | None = None) -> None:
+        self.path, self.problem, self.advice = path, problem, advice
         super().__init__(
             f"{path} cannot be read: {problem}. "
             + (advice or "Delete it and download it again (a download replaces damaged files).")
@@ -119,7 +177,7 @@ class StoreError(LaionFmriError, OSError):
 
 
 class InconsistentDataError(LaionFmriError, ValueError):
-    """Files that should belong together do not: lengths, grids or names differ."""
+    """Lengths, grids or names differ between files that belong together."""
 
 
 class LicenseNotAcceptedError(LaionFmriError, RuntimeError):
@@ -127,11 +185,11 @@ class LicenseNotAcceptedError(LaionFmriError, RuntimeError):
 
 
 class UnsafeKeyError(LaionFmriError, ValueError):
-    """A bucket key that would leave the data directory or cannot be a file name."""
+    """A bucket key that points outside the data directory or is not a valid file name."""
 
 
 class BucketError(LaionFmriError, OSError):
-    """The bucket cannot be used."""
+    """Base class of errors of the bucket."""
 
 
 class BucketUnreachableError(BucketError, ConnectionError):
@@ -144,9 +202,9 @@ class TemporaryBucketError(BucketUnreachableError):
     Attributes
     ----------
     retry_after : float or None
-        Seconds the server asks to wait before the next try.
+        Seconds that the server asks to wait before the next attempt.
     is_silence : bool
-        Nothing answered, which is worse than an answer that asks for patience.
+        Whether there was no answer at all, rather than a request to try later.
     """
 
     def __init__(
@@ -156,20 +214,24 @@ class TemporaryBucketError(BucketUnreachableError):
         self.retry_after, self.is_silence = retry_after, is_silence
 
 
+class NetworkError(BucketUnreachableError):
+    """The network intercepts the connection: a login page, a proxy, an untrusted certificate."""
+
+
 class AccessDeniedError(BucketError, PermissionError):
-    """The bucket refuses this object (held-out sessions, for one)."""
+    """The bucket refuses access to an object, such as one of a held-out session."""
 
 
 class ObjectNotFoundError(BucketError, FileNotFoundError):
-    """The bucket has no object of that key."""
+    """The bucket has no object with that key."""
 
 
 class ObjectChangedError(BucketError):
-    """An object is no longer the one that was planned."""
+    """An object has changed since it was planned."""
 
 
-class AccessServiceError(LaionFmriError, OSError):
-    """The access service cannot be reached, or refuses for a reason of its own."""
+class AccessServiceError(LaionFmriError, RuntimeError, OSError):
+    """The access service cannot be reached, or refuses the request."""
 
 
 class AccessServiceUnavailableError(AccessServiceError, TemporaryBucketError):
@@ -182,7 +244,7 @@ class FormRefusedError(AccessServiceError):
     Attributes
     ----------
     problems : dict of str to str
-        What it says of each field.
+        Field to the message of the service.
     """
 
     def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
@@ -191,12 +253,12 @@ class FormRefusedError(AccessServiceError):
 
 
 class TermsOutdatedError(AccessServiceError):
-    """The terms of the data use agreement have changed and must be accepted anew.
+    """The terms of the data use agreement have changed and must be accepted again.
 
     Attributes
     ----------
     accept_url : str
-        The page where they are accepted; empty where the service does not say.
+        The page to accept them on; empty when the service does not name one.
     """
 
     def __init__(self, message: str, accept_url: str = "") -> None:
@@ -205,15 +267,15 @@ class TermsOutdatedError(AccessServiceError):
 
 
 class AccessRevokedError(AccessServiceError):
-    """The access to the stimulus images was withdrawn."""
+    """Access to the stimulus images has been revoked."""
 
 
 class AccessNotFoundError(AccessServiceError):
-    """No data use agreement has been accepted here, or its request id is not known."""
+    """This machine has no request id, or the access service does not know it."""
 
 
 class NotAllowedError(LaionFmriError, PermissionError):
-    """Something that the person at a page of a shared server may not do or see."""
+    """An action or content that a shared server does not allow."""
 
 
 class TransferError(LaionFmriError, OSError):
@@ -222,27 +284,31 @@ class TransferError(LaionFmriError, OSError):
     Attributes
     ----------
     report : TransferReport or None
-        What was fetched nevertheless; None when nothing was tried.
+        The report of the transfer; None when no file was attempted.
     """
 
-    def __init__(self, message: str, report: TransferReport | None = None) -> None:
+    def __init__(self, message: str, report: Any = None) -> None:
         super().__init__(message)
         self.report = report
 
 
+class StimuliNotFetchedError(AccessServiceError, TransferError):
+    """The access service did not provide the stimuli; all other files are downloaded."""
+
+
 class CancelledError(LaionFmriError):
-    """Work that was ended on request."""
+    """Work that was cancelled on request."""
 
 
 class MissingDependencyError(LaionFmriError, ImportError):
-    """An optional package is needed for what was asked."""
+    """An optional package is not installed."""
 
 
 def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """The names most like `name`, best first, whatever their case."""
+    """Return the names most similar to `name`, best first, ignoring case."""
     by_lower = {k.lower(): k for k in known}
     candidates = list(by_lower)
-    if len(candidates) > _MANY:  # 25,000 image names would take seconds
+    if len(candidates) > _MANY:  # comparing 25,000 image names takes seconds
         looked_for = _trigrams(name.lower())
         candidates = heapq.nlargest(
             _MANY // 10, candidates, key=lambda other: len(looked_for & _trigrams(other))

@@ -1,4 +1,4 @@
-"""What a browser of this machine can do, asked of the browser itself."""
+"""Features of a browser on this machine, as the browser reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
-"""Browsers that can be asked without a window."""
+"""Browsers that can run headless."""
 
 _PATIENCE = 30.0  # seconds
 _PAGE = """<!doctype html><pre id="told"></pre><script>
@@ -31,16 +31,16 @@ _SOFTWARE = re.compile("swiftshader|llvmpipe|softpipe|software", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class BrowserFeatures:
-    """What the explorer needs of a browser.
+    """The features that the explorer needs.
 
     Attributes
     ----------
     name : str
-        And version.
+        Name and version.
     webgl2, modules, websocket : bool
-        WebGL 2 draws the brain; JavaScript modules and WebSockets make the page.
+        Support for WebGL 2 (brain viewer), JavaScript modules and WebSockets (page).
     renderer : str
-        What draws; empty where it is not told.
+        The WebGL renderer; empty when not reported.
     """
 
     name: str
@@ -51,7 +51,7 @@ class BrowserFeatures:
 
     @property
     def missing(self) -> list[str]:
-        """What it lacks, in words."""
+        """Return descriptions of the missing features."""
         has = {
             "WebGL 2": self.webgl2,
             "JavaScript modules": self.modules,
@@ -61,22 +61,22 @@ class BrowserFeatures:
 
     @property
     def draws_in_software(self) -> bool:
-        """Whether the brain is drawn without a graphics card."""
+        """Whether WebGL runs in software, without a graphics card."""
         return bool(_SOFTWARE.search(self.renderer))
 
 
 def find_browser() -> str | None:
-    """A browser that can be asked, or None."""
+    """Return the path of a browser that can run headless, or None."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 def ask_browser(command: str) -> BrowserFeatures | None:
-    """What a browser says of itself; None where it does not answer.
+    """Return the features that a browser reports; None when it does not answer.
 
     Parameters
     ----------
     command : str
-        As from `find_browser`. It opens a page of this machine, and nothing else.
+        Path from `find_browser`. The browser opens a local page only.
     """
     with tempfile.TemporaryDirectory(prefix="laion-fmri-") as folder:
         page = Path(folder) / "page.html"

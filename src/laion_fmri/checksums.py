@@ -1,4 +1,4 @@
-"""What a file's bytes must add up to."""
+"""Checksums of files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Checksum:
     ----------
     algorithm : {"sha256", "md5", "crc32"}
     value : str
-        Lower-case hexadecimal; of an object that was uploaded in parts, followed by a dash
-        and their number, as S3 writes it in the ETag.
+        Lower-case hexadecimal; for a multipart upload followed by a dash and the number of parts,
+        as in an S3 ETag.
     part_size : int, optional
-        Bytes of every part but the last: `value` is then the digest of the parts' digests.
+        Size in bytes of every part but the last; `value` is then the digest of the parts' digests.
     """
 
     algorithm: str
@@ -37,12 +37,12 @@ class Checksum:
     part_size: int | None = None
 
     def matches(self, path: Path, stopped: Stopped = lambda: False) -> bool:
-        """Whether a file has this digest; False as well when `stopped` says to give up."""
+        """Whether a file has this digest; also False when `stopped` returns True."""
         if self.part_size is None:
             whole = _digest(path, self.algorithm, 0, path.stat().st_size, stopped)
             return whole is not None and whole.hex() == self.value
         n_parts = max(1, -(-path.stat().st_size // self.part_size))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:  # hashing leaves the interpreter to others
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # hashing releases the GIL
             digests = list(pool.map(partial(self._part, path, stopped), range(n_parts)))
         parts = [digest for digest in digests if digest is not None]
         of_parts = hashlib.new(self.algorithm, b"".join(parts), usedforsecurity=False)
@@ -54,7 +54,7 @@ class Checksum:
 
 
 def _digest(path: Path, algorithm: str, start: int, size: int, stopped: Stopped) -> bytes | None:
-    """The digest of some bytes of a file; None when told to stop."""
+    """Compute the digest of a byte range of a file; None when `stopped` returns True."""
     crc, digest = 0, None
     if algorithm != "crc32":
         digest = hashlib.new(algorithm, usedforsecurity=False)
@@ -77,5 +77,5 @@ def is_md5_etag(etag: str) -> bool:
 
 
 def is_multipart_etag(etag: str) -> bool:
-    """Whether an ETag is made from the MD5s of an object's parts."""
+    """Whether an ETag is that of an object uploaded in parts."""
     return bool(_PART_ETAG.fullmatch(etag)) and "-" in etag

@@ -1,8 +1,7 @@
-"""Where data lives, which bucket, which access service.
+"""Settings: data directory, bucket, access service.
 
-A setting comes from, in this order: a keyword, the environment, the config file, the
-default. `load_settings` answers with a frozen `Settings` that also says where each
-value came from.
+Sources in order of precedence: keyword, environment, config file, default. `load_settings` returns
+a frozen `Settings` that also records the source of each value.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from laion_fmri._errors import ConfigError, DataDirNotSetError
-from laion_fmri.whole_file import whole_file
+from laion_fmri.atomic_write import write_atomically
 
 DEFAULT_BUCKET = "s3://laion-fmri"
 DEFAULT_ACCESS_URL = "https://laion-fmri.hebartlab.com"
@@ -25,29 +25,38 @@ ENVIRONMENT = {
     "bucket": "LAION_FMRI_BUCKET",
     "endpoint_url": "LAION_FMRI_ENDPOINT_URL",
     "access_url": "LAION_FMRI_ACCESS_URL",
+    "store_dir": "LAION_FMRI_STORE_DIR",
+    "splits_url": "LAION_FMRI_SPLITS_URL",
 }
 _DEFAULTS: dict[str, str | None] = {
     "data_dir": None,
     "bucket": DEFAULT_BUCKET,
     "endpoint_url": None,
     "access_url": DEFAULT_ACCESS_URL,
+    "store_dir": None,
+    "splits_url": None,
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the package works with.
+    """The settings of the package.
 
     Attributes
     ----------
     data_dir : Path or None
-        Where files are kept; None until it is set.
+        The folder of the dataset's files; None until it is set.
     bucket : str
         ``s3://name`` or ``file:///path/of/a/mirror``.
     endpoint_url : str or None
-        An S3-compatible endpoint; None is AWS.
+        An S3-compatible endpoint; None for AWS.
     access_url : str
         Base address of the access service of the stimulus images.
+    store_dir : Path or None
+        The folder of local stores of betas; None for a folder in the data directory.
+    splits_url : str or None
+        The folder of the published split files, with files ``{pool}/{name}.json``; None for the
+        authors' address.
     sources : mapping of str to str
         For each setting: ``"argument"``, ``"environment"``, ``"config file"`` or
         ``"default"``.
@@ -57,6 +66,8 @@ class Settings:
     bucket: str = DEFAULT_BUCKET
     endpoint_url: str | None = None
     access_url: str = DEFAULT_ACCESS_URL
+    store_dir: Path | None = None
+    splits_url: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def require_data_dir(self) -> Path:
@@ -65,7 +76,7 @@ class Settings:
         Raises
         ------
         DataDirNotSetError
-            When none is set, or the one that is set does not exist.
+            When none is set, or it does not exist.
         """
         if self.data_dir is None:
             raise DataDirNotSetError
@@ -82,14 +93,55 @@ class Settings:
             )
         return self.data_dir
 
+    @property
+    def usable_data_dir(self) -> Path | None:
+        """The data directory; None when it is not set or does not exist."""
+        is_usable = self.data_dir is not None and self.data_dir.is_dir()
+        return self.data_dir if is_usable else None
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether the environment sets a value, which then cannot be changed."""
+        return self.sources.get(name) == "environment"
+
+    @property
+    def are_saved(self) -> bool:
+        """Whether changes are saved in the config file: no setting was given as an argument.
+
+        Sessions with the demo or with explicit settings leave the config file unchanged.
+        """
+        return all(self.sources.get(name, "argument") != "argument" for name in ENVIRONMENT)
+
+    def changed(self, changes: Mapping[str, str]) -> Settings:
+        """Return the settings after a change; an empty value restores the default.
+
+        Raises
+        ------
+        ConfigError
+            When a value is invalid.
+        """
+        source = "config file" if self.are_saved else "argument"
+        values: dict[str, Any] = {name: text or _DEFAULTS[name] for name, text in changes.items()}
+        for name in ("data_dir", "store_dir"):
+            if values.get(name):
+                values[name] = _absolute(values[name])
+        source_of = {name: source if text else "default" for name, text in changes.items()}
+        return replace(self, **values, sources={**self.sources, **source_of})
+
 
 def config_file() -> Path:
-    """The path of the config file; it need not exist."""
+    """Return the path of the config file, which need not exist."""
     from platformdirs import user_config_path
 
     home = os.environ.get("XDG_CONFIG_HOME")
     folder = Path(home) / "laion_fmri" if home else user_config_path("laion_fmri", appauthor=False)
     return folder / "config.json"
+
+
+def cache_folder() -> Path:
+    """Return the cache folder in the user's cache, which need not exist."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("laion_fmri", appauthor=False)
 
 
 def load_settings(**given: str | os.PathLike[str] | None) -> Settings:
@@ -98,13 +150,14 @@ def load_settings(**given: str | os.PathLike[str] | None) -> Settings:
     Parameters
     ----------
     **given
-        ``data_dir``, ``bucket``, ``endpoint_url``, ``access_url``; None means not given.
+        ``data_dir``, ``bucket``, ``endpoint_url``, ``access_url``, ``store_dir``,
+        ``splits_url``; None means not given.
 
     Raises
     ------
     ConfigError
-        When the config file is damaged, a setting is of no known name, or a value is
-        neither a string nor a path.
+        When the config file is damaged, a setting is unknown, or a value is neither a string nor a
+        path.
     """
     unknown = set(given) - set(_DEFAULTS)
     if unknown:
@@ -124,44 +177,88 @@ def load_settings(**given: str | os.PathLike[str] | None) -> Settings:
         if text is not None and not isinstance(text, str):
             raise ConfigError(f"{name}={value!r} cannot be used. Give a string or a path.")
         values[name], sources[name] = text, source
-    data_dir = values["data_dir"]
+    data_dir, store_dir = values["data_dir"], values["store_dir"]
     return Settings(
         data_dir=_absolute(data_dir) if data_dir else None,
         bucket=values["bucket"] or DEFAULT_BUCKET,
         endpoint_url=values["endpoint_url"],
         access_url=values["access_url"] or DEFAULT_ACCESS_URL,
+        store_dir=_absolute(store_dir) if store_dir else None,
+        splits_url=values["splits_url"],
         sources=sources,
     )
 
 
 def read_config() -> dict[str, str]:
-    """What the config file holds; empty where there is none.
+    """Read the settings of the config file; empty when there is no file.
 
     Raises
     ------
     ConfigError
-        When the file cannot be read or does not hold a JSON object of strings.
+        When the file cannot be read or is not a JSON object of strings; a faulty line is named.
     """
     path = config_file()
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(
-            f"The config file {path} cannot be read ({error}). Delete it and run "
-            "`laion-fmri config --data-dir DIR`."
+            f"The config file {path} cannot be read ({error.strerror or error}). Check who may "
+            "read it, and its disk."
         ) from error
     try:
-        stored = json.loads(text)
-    except json.JSONDecodeError as error:
-        stored = error
-    if not isinstance(stored, dict) or not all(isinstance(v, str) for v in stored.values()):
+        stored = read_json(content) if content.strip() else {}
+    except ValueError as error:
+        raise ConfigError(f"The config file {path} cannot be used: {error}") from error
+    if not isinstance(stored, dict):
         raise ConfigError(
-            f"The config file {path} is damaged. Delete it and run "
-            "`laion-fmri config --data-dir DIR`."
+            f'The config file {path} should hold settings such as {{"data_dir": "/data"}}, but '
+            f"holds {type(stored).__name__} {stored!r:.40}. Correct it."
         )
-    return stored
+    settings = {name: value for name, value in stored.items() if value is not None}
+    for name, value in settings.items():
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"The config file {path} should hold text in quotes for {name}, not {value!r:.40}. "
+                "Correct it."
+            )
+        if any(c < " " for c in value):  # "C:\\new" in JSON is "C:", a line break and "ew"
+            raise ConfigError(
+                f"The config file {path} holds a control character for {name}: "
+                f"{value!r:.80}. Write each backslash of a path twice, or / in its place."
+            )
+    return settings
+
+
+def read_json(content: bytes) -> Any:
+    """Parse JSON in UTF-8, UTF-16 or UTF-32, with or without a byte-order mark.
+
+    Raises
+    ------
+    ValueError
+        When it is malformed; the message names the line and what to do.
+    """
+    try:
+        return json.loads(content)
+    except UnicodeDecodeError:
+        raise ValueError("it is not text in UTF-8. Save it as UTF-8 in your editor.") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply. Correct it.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(_what_is_wrong(error)) from None
+
+
+def _what_is_wrong(error: json.JSONDecodeError) -> str:
+    """Describe a syntax error by its line, with advice for common mistakes."""
+    before = error.doc[: error.pos].rstrip()
+    if before.endswith(",") and error.doc[error.pos : error.pos + 1] in ("}", "]"):
+        line = before.count("\n") + 1
+        return f"line {line} ends in a comma, and nothing comes after it. Delete the comma."
+    advice = "Correct that line."
+    if "escape" in error.msg:
+        advice = "Write each backslash of a path twice, or / in its place."
+    return f"line {error.lineno}, column {error.colno}: {error.msg}. {advice}"
 
 
 def write_config(**changes: str | os.PathLike[str] | None) -> Path:
@@ -180,38 +277,62 @@ def write_config(**changes: str | os.PathLike[str] | None) -> Path:
             stored[name] = os.fspath(value)
     path = config_file()
     try:
-        write_atomically(path, json.dumps(stored, indent=2, sort_keys=True) + "\n")
+        write_atomically(path, json.dumps(stored, indent=2, sort_keys=True) + "\n", private=True)
     except OSError as error:
         raise ConfigError(f"The config file {path} cannot be written ({error}).") from error
     return path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` at `path` whole or not at all; folders are made as needed."""
-    with whole_file(path) as file:
-        file.write(text.encode())
+def save_changes(settings: Settings, changes: Mapping[str, str]) -> None:
+    """Create the data directory of changed settings, and save the changes if `Settings.are_saved`.
 
-
-def dataset_initialize(data_dir: str | os.PathLike[str]) -> Path:
-    """Register the data directory, making it if need be, and return it.
-
-    The choice is kept in the config file; ``LAION_FMRI_DATA_DIR`` overrides it.
+    Parameters
+    ----------
+    settings : Settings
+        The settings after the change, from `Settings.changed`.
+    changes : mapping of str to str
+        An empty value restores the default.
 
     Raises
     ------
     ConfigError
-        When the directory cannot be made, is a file, or the choice cannot be kept.
+        When the data directory cannot be created or the config file cannot be written.
+    """
+    if changes.get("data_dir") and settings.data_dir is not None:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise ConfigError(
+                f"{settings.data_dir} cannot be created ({getattr(error, 'strerror', error)}). "
+                "Choose another folder."
+            ) from error
+    if settings.are_saved:
+        write_config(**{n: getattr(settings, n) if v else None for n, v in changes.items()})
+
+
+def dataset_initialize(data_dir: str | os.PathLike[str]) -> Path:
+    """Save the data directory as a setting, create it if needed, and return it.
+
+    The config file stores it; ``LAION_FMRI_DATA_DIR`` overrides it.
+
+    Raises
+    ------
+    ConfigError
+        When the directory cannot be created, is a file, or cannot be saved as a setting.
     """
     path = _absolute(data_dir)
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{path} cannot be used as data directory ({reason}). Choose another."
         ) from error
     write_config(data_dir=path)
     return path
+
+
+set_data_dir = dataset_initialize
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
@@ -222,11 +343,11 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def get_data_dir() -> Path:
-    """The data directory in force.
+    """Return the current data directory.
 
     Raises
     ------
     DataDirNotSetError
-        When none is set, or the one that is set does not exist.
+        When none is set, or it does not exist.
     """
     return load_settings().require_data_dir()

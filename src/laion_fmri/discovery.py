@@ -1,18 +1,20 @@
-"""What the bucket holds, without downloading any of it.
+"""Listings of the bucket: subjects, sessions, ROIs and files.
 
-Subjects, sessions and ROIs come from listings. A listing is kept for the life of the
-process; `refresh` forgets them all.
+Subjects, sessions and ROIs come from listings. Listings are cached for the lifetime of the process;
+`refresh` clears them.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from laion_fmri import layout
 from laion_fmri._errors import SubjectNotFoundError, UnsafeKeyError
+from laion_fmri.arguments import as_scalar
 from laion_fmri.bucket import Bucket, BucketObject, Folder, open_bucket
 from laion_fmri.config import load_settings
 from laion_fmri.transfer.plan import FileStatus, LocalFiles
@@ -20,18 +22,21 @@ from laion_fmri.transfer.plan import FileStatus, LocalFiles
 if TYPE_CHECKING:
     import pandas as pd
 
-    from laion_fmri.rois import RoiIndex
+    from laion_fmri.volumes.rois import RoiIndex
 
 T = TypeVar("T")
+
+_AT_ONCE = 8  # parts of the bucket
+_LISTED_BY_FOLDER = frozenset({"derivatives/", *(f"{tree}/" for tree in layout.DERIVATIVE_TREES)})
 
 _folders: dict[tuple, Folder] = {}
 _objects: dict[tuple, tuple[BucketObject, ...]] = {}
 _lock = threading.Lock()
-_age = 0  # how many times the listings were forgotten
+_age = 0  # how many times the cache was cleared
 
 
 def refresh() -> None:
-    """Forget every listing; the next question is put to the bucket again."""
+    """Clear the cached listings; the next call lists the bucket again."""
     global _age
     with _lock:
         _age += 1
@@ -40,19 +45,50 @@ def refresh() -> None:
 
 
 def list_folder(prefix: str = "", bucket: Bucket | None = None) -> Folder:
-    """One level of the bucket."""
+    """List one level of the bucket."""
     bucket = bucket or open_bucket()
-    return _kept(_folders, (_identity(bucket), prefix), lambda: bucket.folder(prefix))
+    return _cached(_folders, (_identity(bucket), prefix), lambda: bucket.folder(prefix))
 
 
 def list_objects(prefix: str, bucket: Bucket | None = None) -> tuple[BucketObject, ...]:
-    """Every object whose key begins with `prefix`."""
+    """List every object whose key begins with `prefix`."""
     bucket = bucket or open_bucket()
-    return _kept(_objects, (_identity(bucket), prefix), lambda: tuple(bucket.objects(prefix)))
+    return _cached(_objects, (_identity(bucket), prefix), lambda: tuple(bucket.objects(prefix)))
+
+
+def list_everything(bucket: Bucket | None = None) -> Iterator[tuple[BucketObject, ...]]:
+    """Yield every object of the bucket in parts, several of which are listed concurrently.
+
+    The parts are the prefixes that other functions list, so that their cached listings are reused.
+
+    Raises
+    ------
+    BucketUnreachableError
+    """
+    bucket = bucket or open_bucket()
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
+        parts: list[Future[tuple[BucketObject, ...]]] = []
+        folders = [""]
+        try:
+            while folders:
+                prefix = folders.pop()
+                folder = list_folder(prefix, bucket)
+                yield folder.objects
+                for below in folder.prefixes:
+                    is_subject = not prefix and below.startswith("sub-")
+                    if is_subject or below in _LISTED_BY_FOLDER:
+                        folders.append(below)
+                    else:
+                        parts.append(threads.submit(list_objects, below, bucket))
+            for part in as_completed(parts):
+                yield part.result()
+        finally:
+            for part in parts:
+                part.cancel()
 
 
 def get_subjects(bucket: Bucket | None = None) -> list[str]:
-    """Every subject the bucket exposes, even those whose data are not all there yet.
+    """List the subjects in the bucket, including those with incomplete data.
 
     The union over the derivative trees.
 
@@ -71,13 +107,13 @@ def get_subjects(bucket: Bucket | None = None) -> list[str]:
 
 
 def require_subject(subject: str, bucket: Bucket | None = None) -> str:
-    """The full identifier of a subject that the bucket has.
+    """Return the full identifier of a subject in the bucket.
 
     Raises
     ------
     SubjectNotFoundError
     """
-    name, known = layout.resolve_subject_id(subject), get_subjects(bucket)
+    name, known = layout.subject_id(subject), get_subjects(bucket)
     if name not in known:
         raise SubjectNotFoundError(
             f"The bucket has no subject {name}. Subjects there: {', '.join(known) or 'none'}."
@@ -85,14 +121,17 @@ def require_subject(subject: str, bucket: Bucket | None = None) -> str:
     return name
 
 
-def get_rois(subject: str, category: str | None = None, bucket: Bucket | None = None) -> list[str]:
-    """The ROIs of a subject in the bucket, as they are named locally, sorted.
+def get_rois(
+    subject: str | None = None, category: str | None = None, bucket: Bucket | None = None
+) -> list[str]:
+    """List the ROIs of a subject in the bucket by their local names, sorted.
 
     Parameters
     ----------
-    subject : str
+    subject : str, optional
+        The ROIs of all subjects by default.
     category : str, optional
-        Only those of one of the eight categories.
+        One of the eight categories; all by default.
 
     Raises
     ------
@@ -101,12 +140,20 @@ def get_rois(subject: str, category: str | None = None, bucket: Bucket | None = 
     UnknownNameError
         When there is no such category.
     """
-    return get_roi_index(subject, bucket).names(category)
+    category = as_scalar(category)
+    if category is not None and not isinstance(category, str):
+        layout.require_category(category)  # raises the error
+    bucket = bucket or open_bucket()
+    subjects = get_subjects(bucket) if subject is None else [subject]
+    indices = [get_roi_index(one, bucket) for one in subjects]
+    if category is not None and not any(category in index.categories for index in indices):
+        layout.require_category(category)
+    return sorted({roi for index in indices for roi in index.names(category)})
 
 
 def get_roi_index(subject: str, bucket: Bucket | None = None) -> RoiIndex:
-    """The ROIs of a subject in the bucket by category."""
-    from laion_fmri.rois import RoiIndex  # brings numpy, which a download does without
+    """Return the ROIs of a subject in the bucket by category."""
+    from laion_fmri.volumes.rois import RoiIndex  # imports numpy, which downloads do not need
 
     bucket = bucket or open_bucket()
     name = require_subject(subject, bucket)
@@ -115,7 +162,7 @@ def get_roi_index(subject: str, bucket: Bucket | None = None) -> RoiIndex:
 
 
 def get_sessions(subject: str, bucket: Bucket | None = None) -> list[str]:
-    """The sessions of a subject whose betas the bucket serves (held-out ones are not).
+    """List the sessions of a subject whose betas the bucket serves; excludes held-out sessions.
 
     Raises
     ------
@@ -132,21 +179,21 @@ def get_sessions(subject: str, bucket: Bucket | None = None) -> list[str]:
 def list_files(
     subject: str | None = None, bucket: Bucket | None = None, data_dir: Path | None = None
 ) -> pd.DataFrame:
-    """Every file of the bucket, or of one subject, with what is local of it.
+    """List the files of the bucket, or of one subject, with their download status.
 
     Parameters
     ----------
     subject : str, optional
     bucket : Bucket, optional
     data_dir : Path, optional
-        What is local is looked for here; the configured one by default.
+        The folder with local files; the configured one by default.
 
     Returns
     -------
     DataFrame
-        Columns key, size (bytes), status (here, partial, missing, stale; None for a key
-        that is no safe file name; only where a data directory is set), held_out, then one
-        column an entity.
+        Columns key, size (bytes), status, held_out, then one column per entity. Status is
+        downloaded, not downloaded, incomplete or outdated, or None for a key that is not a
+        safe file name; the column exists only when a data directory is set.
     """
     import pandas as pd
 
@@ -173,7 +220,7 @@ def list_files(
 def summarize(
     subject: str, bucket: Bucket | None = None, data_dir: Path | None = None
 ) -> pd.DataFrame:
-    """What a subject has in the bucket, tree by tree, and how much of it is local.
+    """Summarize a subject's files in the bucket by tree, and how much of them is downloaded.
 
     Parameters
     ----------
@@ -186,8 +233,7 @@ def summarize(
     -------
     DataFrame
         Columns tree (betas, ROIs, anatomical, FreeSurfer, localizers, raw, diffusion),
-        n_files, n_bytes, n_local and local_bytes (whole files). Sessions that are held out are not
-        counted.
+        n_files, n_bytes, n_local and local_bytes (whole files). Held-out sessions are not counted.
 
     Raises
     ------
@@ -196,7 +242,7 @@ def summarize(
     table = list_files(subject, bucket, data_dir)
     table = table[~table["held_out"]]
     table = table.assign(tree=[layout.tree_of(key) for key in table["key"]])
-    here = table[table["status"] == FileStatus.HERE] if "status" in table else table[:0]
+    here = table[table["status"] == FileStatus.DOWNLOADED] if "status" in table else table[:0]
     by_tree, local = table.groupby("tree")["size"], here.groupby("tree")["size"]
     found = by_tree.agg(n_files="count", n_bytes="sum")
     found["n_local"] = local.count()
@@ -224,7 +270,7 @@ def describe(bucket: Bucket | None = None) -> None:
 
 
 def inspect_bucket(bucket: Bucket | None = None) -> None:
-    """Print the top-level prefixes and how many subjects each derivative tree has."""
+    """Print the top-level prefixes and the number of subjects in each derivative tree."""
     bucket = bucket or open_bucket()
     top = list_folder("", bucket).prefixes
     print(f"Bucket: {bucket.uri}")
@@ -241,15 +287,15 @@ def _counted(prefixes: Iterable[str]) -> str:
     return f"{len(names)} entries, {n_subjects} sub-* entries"
 
 
-def _kept(kept: dict[tuple, T], key: tuple, ask: Callable[[], T]) -> T:
+def _cached(cache: dict[tuple, T], key: tuple, ask: Callable[[], T]) -> T:
     with _lock:
-        if key in kept:
-            return kept[key]
+        if key in cache:
+            return cache[key]
         age = _age
     answer = ask()
     with _lock:
-        if age == _age:  # an answer from before a refresh is not kept
-            kept[key] = answer
+        if age == _age:  # do not cache an answer older than a refresh
+            cache[key] = answer
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Whether everything is in place: versions, a browser, folders, the bucket, the access service."""
+"""Checks of the installation: versions, a browser, folders, the bucket, the access service."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ from laion_fmri._version import __version__
 from laion_fmri.browser import ask_browser, find_browser
 from laion_fmri.bucket import open_bucket
 from laion_fmri.config import Settings, config_file, load_settings
+from laion_fmri.http.client import describe_network
 from laion_fmri.transfer.plan import format_bytes
 
-_CORE = ("numpy", "pandas", "nibabel", "h5py", "boto3", "urllib3", "pillow", "isal", "tqdm")
+_CORE = (
+    "numpy", "pandas", "nibabel", "h5py", "boto3", "urllib3", "certifi", "filelock", "pillow",
+    "isal", "tqdm",
+)  # fmt: skip
 _EXTRAS = {
     "explorer": ("panel", "panel-material-ui", "holoviews", "bokeh", "nilearn"),
     "template": ("nilearn", "scipy"),
     "splits": ("scikit-learn",),
     "torch": ("torch",),
 }
-_LITTLE_ROOM = 20e9  # bytes: a subject's session of everything, and some air
+_LITTLE_ROOM = 20e9  # bytes: all files of one session, with some margin
 
 
 class Health(StrEnum):
-    """How a finding is to be read."""
+    """The severity of a finding."""
 
     GOOD = "ok"
     NOTE = "note"
@@ -41,14 +45,14 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     subject : str
     health : Health
     said : str
-        What was found, and what to do where that is needed.
+        The result, with advice where needed.
     """
 
     subject: str
@@ -58,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was looked at; prints as a table.
+    """The results of all checks; prints as a table.
 
     Attributes
     ----------
@@ -73,7 +77,7 @@ class Diagnosis:
         return all(found.health is not Health.PROBLEM for found in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the result as a dict, for JSON output."""
         return {"findings": [asdict(found) for found in self.findings]}
 
     def __str__(self) -> str:
@@ -81,10 +85,10 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Look at everything the package needs; a problem in one place hides no other.
+    """Check everything the package needs; a failed check does not stop the others.
 
-    Nothing is changed, and nothing is sent but the questions that a listing of the bucket and
-    the public manifest of the access service are.
+    Nothing is changed; the only requests are a listing of the bucket and the public manifest of the
+    access service.
     """
     findings = [*_of_python(), *_of_extras(), _of_browser()]
     try:
@@ -92,7 +96,7 @@ def examine() -> Diagnosis:
     except ConfigError as error:
         return Diagnosis((*findings, Finding("settings", Health.PROBLEM, str(error))))
     findings.append(Finding("settings", Health.GOOD, _sources(settings)))
-    for look in (_of_data_dir, _of_bucket, _of_access):
+    for look in (_of_data_dir, _of_network, _of_bucket, _of_access):
         findings += look(settings)
     return Diagnosis(tuple(findings))
 
@@ -111,7 +115,7 @@ def _of_extras() -> Iterator[Finding]:
 def _of_browser() -> Finding:
     command = find_browser()
     if command is None:
-        said = "none here that can be asked; the explorer needs one with WebGL 2"
+        said = "no browser found that can be started; the explorer needs one with WebGL 2"
         return Finding("browser", Health.NOTE, said)
     found = ask_browser(command)
     if found is None:
@@ -159,6 +163,15 @@ def _of_data_dir(settings: Settings) -> Iterator[Finding]:
     yield Finding("licence", Health.GOOD if accepted else Health.NOTE, said)
 
 
+def _of_network(settings: Settings) -> Iterator[Finding]:
+    try:
+        said = describe_network(settings.access_url)
+    except ValueError as error:  # an invalid setting or address
+        yield Finding("network", Health.PROBLEM, str(error))
+        return
+    yield Finding("network", Health.GOOD, said)
+
+
 def _of_bucket(settings: Settings) -> Iterator[Finding]:
     def ask() -> str:
         bucket = open_bucket(settings)
@@ -179,7 +192,7 @@ def _of_access(settings: Settings) -> Iterator[Finding]:
     except LaionFmriError as error:
         yield Finding("request id", Health.PROBLEM, str(error))
         return
-    said = "none here; `laion-fmri request-access` gets one" if known is None else "there is one"
+    said = "none; `laion-fmri request-access` gets one" if known is None else "there is one"
     yield Finding("request id", Health.NOTE if known is None else Health.GOOD, said)
 
 

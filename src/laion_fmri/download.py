@@ -1,60 +1,82 @@
-"""The download verbs: plan first, then fetch, then say what happened."""
+"""The download functions: plan, fetch, and raise an error for files that failed.
+
+The functions return local paths, or None. For a report of every file, create a plan
+(`plan_download` and its siblings) and pass it to `fetch`.
+"""
 
 from __future__ import annotations
 
-import numbers
 import os
-import warnings
 from collections.abc import Iterable
-from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from laion_fmri import access, discovery, layout
+from laion_fmri import access, layout
 from laion_fmri._errors import (
     AccessDeniedError,
-    InvalidArgumentError,
-    NoMatchingDataError,
-    ObjectNotFoundError,
+    AccessNotFoundError,
+    AccessRevokedError,
+    AccessServiceError,
+    AccessServiceUnavailableError,
+    FormRefusedError,
+    LicenseNotAcceptedError,
+    StimuliNotFetchedError,
+    TermsOutdatedError,
     TransferError,
-    UnknownNameError,
 )
-from laion_fmri.bucket import Bucket, BucketObject, open_bucket
-from laion_fmri.config import Settings, load_settings
-from laion_fmri.progress import carried_out
-from laion_fmri.selection import Selection, clean_filters, select
-from laion_fmri.transfer.digests import with_digests_compared
-from laion_fmri.transfer.events import Tell
-from laion_fmri.transfer.plan import TransferPlan, make_plan
-from laion_fmri.transfer.report import TransferReport
+from laion_fmri.access import accept_license, accept_licenses
+from laion_fmri.bucket import open_bucket
+from laion_fmri.config import load_settings
+from laion_fmri.download_plans import (
+    ALL_MODELS,
+    SEGMENTATION_FILES,
+    STIMULUS_FILES,
+    Filter,
+    models_meant,
+    plan_download,
+    plan_embeddings,
+    plan_files,
+    plan_named,
+    plan_raw,
+    plan_stimuli,
+)
+from laion_fmri.fetching import fetch, fetch_stimuli, fetch_with_stimuli
+from laion_fmri.transfer.plan import TransferPlan
 
-ALL_SUBJECTS = "all"
-MAX_JOBS = 32
-Filter = str | Iterable[str] | None
+if TYPE_CHECKING:
+    from laion_fmri.access import request_stimulus_access
 
-
-def plan_download(
-    subject: str | Iterable[str],
-    *,
-    settings: Settings | None = None,
-    bucket: Bucket | None = None,
-    include_stimuli: bool = False,
-    include_freesurfer: bool = False,
-    include_anatomical: bool = False,
-    include_raw: bool = False,
-    **filters: Filter,
-) -> TransferPlan:
-    """What `download` with the same arguments would fetch.
-
-    Raises
-    ------
-    SubjectNotFoundError, NoMatchingDataError, DataDirNotSetError, BucketUnreachableError
-    """
-    settings = settings or load_settings()
-    bucket = bucket or open_bucket(settings)
-    template = Selection(
-        "", clean_filters(**filters), include_anatomical, include_freesurfer, include_raw
-    )
-    plan = _plan_subjects(subject, template, settings, bucket)
-    return plan + plan_stimuli(settings, bucket) if include_stimuli else plan
+__all__ = [
+    "AccessDeniedError",
+    "AccessNotFoundError",
+    "AccessRevokedError",
+    "AccessServiceError",
+    "AccessServiceUnavailableError",
+    "FormRefusedError",
+    "LicenseNotAcceptedError",
+    "StimuliNotFetchedError",
+    "TermsOutdatedError",
+    "TransferError",
+    "accept_license",
+    "accept_licenses",
+    "download",
+    "download_captions",
+    "download_embeddings",
+    "download_files",
+    "download_raw",
+    "download_segmentations",
+    "download_stimuli",
+    "fetch",
+    "fetch_stimuli",
+    "fetch_with_stimuli",
+    "plan_download",
+    "plan_embeddings",
+    "plan_files",
+    "plan_named",
+    "plan_raw",
+    "plan_stimuli",
+    "request_stimulus_access",
+]
 
 
 def download(
@@ -71,44 +93,55 @@ def download(
     include_anatomical: bool = False,
     n_jobs: int = 1,
     *,
+    include_embeddings: bool = False,
+    include_localizers: bool = False,
+    include_raw: bool = False,
     run: Filter = None,
     echo: Filter = None,
     part: Filter = None,
-    include_raw: bool = False,
     dry_run: bool = False,
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch a subject's files from the bucket; what is here already is not fetched again.
+) -> TransferPlan | None:
+    """Download a subject's files from the bucket; downloaded files are skipped.
+
+    By default: betas with their trial tables, summaries over sessions, and ROIs.
 
     Parameters
     ----------
     subject : str or list of str
         ``"sub-03"``, ``"03"``, or ``"all"``.
     ses : str or list of str, optional
-        Sessions, and ``"averages"`` for the summaries over sessions. Naming sessions
-        leaves the summaries out, but for the mean-R² map that a brain mask is made from.
+        Sessions, and ``"averages"`` for the summaries over sessions. Naming sessions excludes the
+        summaries, except the mean-R² map that defines a brain mask.
     task, space, desc, stat, suffix, extension, run, echo, part : str or list, optional
-        Files that carry the entity must have one of the values; others pass. ``"04"``
+        Files with the entity must have one of the values; files without it pass. ``"04"``
         and ``"ses-04"`` are the same; a ``desc`` may be shortened (``"singletrial"``).
-    include_stimuli, include_freesurfer, include_anatomical, include_raw : bool
-        Fetch these too: the stimuli, the whole recon, the whole anatomical tree, raw data
-        (which the filters apply to).
+    include_stimuli, include_embeddings : bool
+        Also download the images with their metadata, and the embeddings of all models.
+    include_freesurfer, include_anatomical : bool
+        Also download the whole recon, or the whole anatomical tree.
+    include_localizers : bool
+        Also download the localizer maps. A filter applies to them only if some localizer map has
+        one of its values: ``space="fsnative"`` does, ``ses="ses-01"`` does not.
+    include_raw : bool
+        Also download the raw data that pass the filters.
     n_jobs : int
-        Files fetched at the same time. A bad value warns and falls back.
+        Number of concurrent downloads. An invalid value warns and falls back to the default.
     dry_run : bool
-        Only return the plan.
+        Return the plan without downloading.
     progress : bool
         Show a progress bar.
     accept_license : bool
-        Accept the dataset's licence for this data directory.
+        Accept the dataset's licence for this data directory. Otherwise, ask in the terminal or
+        notebook.
     data_dir : path, optional
         Instead of the configured one.
 
     Returns
     -------
-    TransferReport, or TransferPlan with ``dry_run``
+    None, or TransferPlan with ``dry_run``
 
     Raises
     ------
@@ -116,7 +149,9 @@ def download(
     SubjectNotFoundError
     NoMatchingDataError
     TransferError
-        After everything else was fetched, when files failed or were denied.
+        After all other files are downloaded, when files failed or were denied.
+    StimuliNotFetchedError
+        After all other files are downloaded, when the access service did not provide the stimuli.
     """
     settings = load_settings(data_dir=data_dir)
     bucket = open_bucket(settings)
@@ -124,9 +159,11 @@ def download(
         subject,
         settings=settings,
         bucket=bucket,
-        include_stimuli=include_stimuli,
+        include_stimuli=include_stimuli and dry_run,
+        include_embeddings=include_embeddings,
         include_freesurfer=include_freesurfer,
         include_anatomical=include_anatomical,
+        include_localizers=include_localizers,
         include_raw=include_raw,
         ses=ses,
         task=task,
@@ -139,9 +176,13 @@ def download(
         echo=echo,
         part=part,
     )
-    if not dry_run and include_stimuli:
-        _require_agreement(plan)
-    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
+    if dry_run:
+        return plan
+    if include_stimuli:
+        fetch_with_stimuli(plan, settings, bucket, n_jobs, progress, accept_license)
+    else:
+        fetch(plan, n_jobs, progress, accept_license)
+    return None
 
 
 def download_raw(
@@ -159,8 +200,8 @@ def download_raw(
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch a subject's raw BIDS data: functional, fieldmaps, anatomy, diffusion.
+) -> TransferPlan | None:
+    """Download a subject's raw BIDS data: functional, fieldmaps, anatomy, diffusion.
 
     Parameters
     ----------
@@ -170,6 +211,10 @@ def download_raw(
     n_jobs, dry_run, progress, accept_license, data_dir
         As in `download`.
 
+    Returns
+    -------
+    None, or TransferPlan with ``dry_run``
+
     Raises
     ------
     LicenseNotAcceptedError, SubjectNotFoundError, NoMatchingDataError, TransferError
@@ -178,20 +223,10 @@ def download_raw(
     filters: dict[str, Filter] = {"ses": ses, "task": task, "run": run, "echo": echo}
     filters |= {"part": part, "suffix": suffix, "extension": extension}
     plan = plan_raw(subject, settings=settings, bucket=open_bucket(settings), **filters)
-    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
-
-
-def plan_raw(
-    subject: str | Iterable[str], *, settings: Settings, bucket: Bucket, **filters: Filter
-) -> TransferPlan:
-    """What `download_raw` with the same filters would fetch.
-
-    Raises
-    ------
-    SubjectNotFoundError, NoMatchingDataError, DataDirNotSetError, BucketUnreachableError
-    """
-    template = Selection("", clean_filters(**filters), include_raw=True, include_derivatives=False)
-    return _plan_subjects(subject, template, settings, bucket)
+    if dry_run:
+        return plan
+    fetch(plan, n_jobs, progress, accept_license)
+    return None
 
 
 def download_files(
@@ -202,8 +237,8 @@ def download_files(
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch single files by their keys, as `laion_fmri.discovery.list_files` lists them.
+) -> list[Path] | TransferPlan:
+    """Download single files by their keys, as in `laion_fmri.discovery.list_files`.
 
     Parameters
     ----------
@@ -212,44 +247,22 @@ def download_files(
     n_jobs, dry_run, progress, accept_license, data_dir
         As in `download`.
 
+    Returns
+    -------
+    list of Path, or TransferPlan with ``dry_run``
+        Local paths, in the order of `keys`.
+
     Raises
     ------
     InvalidArgumentError
-        When there is no key.
+        When no key is given.
     ObjectNotFoundError
         When the bucket has no such object.
     LicenseNotAcceptedError, TransferError
     """
     settings = load_settings(data_dir=data_dir)
     plan = plan_files(keys, settings, open_bucket(settings))
-    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
-
-
-def plan_files(keys: str | Iterable[str], settings: Settings, bucket: Bucket) -> TransferPlan:
-    """What `download_files` would fetch.
-
-    Raises
-    ------
-    InvalidArgumentError, ObjectNotFoundError, BucketUnreachableError
-    """
-    wanted = layout.as_list(keys)
-    if not wanted:
-        raise InvalidArgumentError("An empty list of keys fetches nothing. Name at least one.")
-    folders = dict.fromkeys(key.rpartition("/")[0] for key in wanted)
-    listed = {
-        found.key: found
-        for folder in folders
-        for found in discovery.list_folder(f"{folder}/" if folder else "", bucket).objects
-    }
-    absent = [key for key in wanted if key not in listed]
-    if absent:
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise ObjectNotFoundError(
-            f"The bucket {bucket.uri} has no object {absent[0]}{more}. "
-            "laion_fmri.discovery.list_files shows what is there."
-        )
-    objects = [listed[key] for key in dict.fromkeys(wanted)]
-    return make_plan(objects, settings.require_data_dir(), bucket)
+    return plan if dry_run else _fetched_to(plan, n_jobs, progress, accept_license)
 
 
 def download_stimuli(
@@ -258,18 +271,23 @@ def download_stimuli(
     dry_run: bool = False,
     progress: bool = True,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch the stimulus images and their metadata, which are under a data use agreement.
+) -> list[Path] | TransferPlan:
+    """Download the stimulus images and their metadata, which require a data use agreement.
 
-    A lab's mirror that serves the images is asked first. Otherwise they come from the access
-    service: with the request id that `request_stimulus_access` or `login` left behind, or, in
-    a terminal, after its form is filled in. When the local files match the service's manifest,
-    nothing else is asked.
+    A lab's mirror that serves the images is used first. Otherwise they come from the access
+    service, with the request id stored by `request_stimulus_access` or `login`, or after its form
+    is filled in at a terminal or in a notebook. No form is shown when the local files match the
+    service's manifest.
 
     Parameters
     ----------
     n_jobs, dry_run, progress, data_dir
         As in `download`.
+
+    Returns
+    -------
+    list of Path, or TransferPlan with ``dry_run``
+        The images (HDF5), then their metadata (CSV).
 
     Raises
     ------
@@ -282,26 +300,32 @@ def download_stimuli(
     plan = plan_stimuli(settings, open_bucket(settings))
     if dry_run:
         return plan
-    _require_agreement(plan)
-    return _moved(plan, n_jobs, progress)
+    fetch_stimuli(plan, n_jobs, progress)
+    return _paths(reversed(STIMULUS_FILES), plan)
 
 
 def download_embeddings(
-    models: Filter = None,
+    models: Filter = ALL_MODELS,
     n_jobs: int = 1,
     *,
     dry_run: bool = False,
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch embeddings, of all models or of those named.
+) -> dict[str, Path] | TransferPlan:
+    """Download embeddings of all or some models.
 
     Parameters
     ----------
-    models : str or list of str, optional
+    models : str or list of str
+        ``"all"``, or names such as ``"CLIP"``.
     n_jobs, dry_run, progress, accept_license, data_dir
         As in `download`.
+
+    Returns
+    -------
+    dict of str to Path, or TransferPlan with ``dry_run``
+        Model to its HDF5 file.
 
     Raises
     ------
@@ -309,12 +333,12 @@ def download_embeddings(
         When a model is not known.
     LicenseNotAcceptedError, NoMatchingDataError, TransferError
     """
-    wanted = layout.as_list(models)
-    for model in wanted or ():
-        if model not in layout.EMBEDDING_MODELS:
-            raise UnknownNameError("embedding model", model, layout.EMBEDDING_MODELS)
-    keys = [layout.embeddings(m) for m in wanted or layout.EMBEDDING_MODELS]
-    return _download_keys(keys, data_dir, n_jobs, dry_run, progress, accept_license)
+    settings = load_settings(data_dir=data_dir)
+    plan = plan_embeddings(models, settings, open_bucket(settings))
+    if dry_run:
+        return plan
+    paths = _fetched_to(plan, n_jobs, progress, accept_license)
+    return dict(zip(models_meant(models), paths, strict=True))
 
 
 def download_segmentations(
@@ -324,12 +348,19 @@ def download_segmentations(
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch the object masks of the shared images and their metadata.
+) -> list[Path] | TransferPlan:
+    """Download the object masks of the shared images and their metadata.
 
     Parameters and errors as in `download_embeddings`.
+
+    Returns
+    -------
+    list of Path, or TransferPlan with ``dry_run``
+        The masks (HDF5), then their metadata (CSV).
     """
-    return _download_keys(SEGMENTATION_FILES, data_dir, n_jobs, dry_run, progress, accept_license)
+    settings = load_settings(data_dir=data_dir)
+    plan = plan_named(SEGMENTATION_FILES, settings, open_bucket(settings))
+    return plan if dry_run else _fetched_to(plan, n_jobs, progress, accept_license)
 
 
 def download_captions(
@@ -339,166 +370,34 @@ def download_captions(
     progress: bool = True,
     accept_license: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-) -> TransferReport | TransferPlan:
-    """Fetch the captions. Parameters and errors as in `download_embeddings`."""
-    return _download_keys([layout.CAPTIONS], data_dir, n_jobs, dry_run, progress, accept_license)
+) -> Path | TransferPlan:
+    """Download the captions. Parameters and errors as in `download_embeddings`.
 
-
-def plan_named(keys: Iterable[str], settings: Settings, bucket: Bucket) -> TransferPlan:
-    """What fetching these files of the stimuli would do.
-
-    Raises
-    ------
-    NoMatchingDataError
-        When the bucket has no such file.
+    Returns
+    -------
+    Path, or TransferPlan with ``dry_run``
+        The table (CSV).
     """
-    listed = {o.key: o for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
-    wanted = list(keys)
-    absent = [key for key in wanted if key not in listed]
-    if absent:
-        raise NoMatchingDataError(f"The bucket {bucket.uri} has no {', '.join(absent)}.")
-    return make_plan([listed[key] for key in wanted], settings.require_data_dir(), bucket)
-
-
-def plan_stimuli(settings: Settings, bucket: Bucket) -> TransferPlan:
-    """What `download_stimuli` would fetch, and from where.
-
-    Raises
-    ------
-    AccessServiceError
-        When neither the bucket serves the images nor the access service answers.
-    """
-    data_dir = settings.require_data_dir()
-    if _serves_images(bucket):
-        return plan_named(_STIMULUS_FILES, settings, bucket)
-    service = access.stimulus_source(settings)
-    return with_digests_compared(make_plan(service.objects(), data_dir, service))
-
-
-def fetch(
-    plan: TransferPlan,
-    n_jobs: int = 1,
-    progress: bool = True,
-    accept_license: bool = False,
-    tell: Tell | None = None,
-) -> TransferReport:
-    """Carry out a plan and report; `tell` is called with every event.
-
-    Raises
-    ------
-    LicenseNotAcceptedError
-    TransferError
-        When files failed or were denied; the others are here.
-    """
-    if accept_license:
-        access.accept_license(plan.data_dir)
-    access.require_license(plan.data_dir)
-    return _moved(plan, n_jobs, progress, tell)
-
-
-def checked_jobs(n_jobs: object) -> int:
-    """`n_jobs` as a number of workers; warns and falls back where it is none."""
-    number = 0
-    if isinstance(n_jobs, numbers.Integral) and not isinstance(n_jobs, bool):
-        number = int(n_jobs)
-    if 1 <= number <= MAX_JOBS:
-        return number
-    fallback = MAX_JOBS if number > MAX_JOBS else 1
-    warnings.warn(
-        f"n_jobs={n_jobs!r} is not a number of workers from 1 to {MAX_JOBS}; using {fallback}.",
-        UserWarning,
-        stacklevel=3,
-    )
-    return fallback
-
-
-_STIMULUS_FILES = (layout.STIMULI_METADATA, layout.STIMULI_IMAGES)
-SEGMENTATION_FILES = (layout.SEGMENTATIONS, layout.SEGMENTATIONS_METADATA)
-
-
-def _plan_subjects(
-    subject: str | Iterable[str], template: Selection, settings: Settings, bucket: Bucket
-) -> TransferPlan:
-    """What a request means of every subject it names, and the files about the dataset."""
-    data_dir = settings.require_data_dir()
-    objects, selected = list(_dataset_level(bucket)), []
-    nothing: NoMatchingDataError | None = None
-    for name in _subjects_meant(subject, bucket):
-        selection = replace(template, subject=name)
-        listed = [o for p in selection.prefixes() for o in discovery.list_objects(p, bucket)]
-        try:
-            selected += select(listed, selection)
-        except NoMatchingDataError as error:
-            if subject != ALL_SUBJECTS:  # of all subjects, some are not there in full yet
-                raise
-            nothing = error
-    if nothing is not None and not selected:
-        raise nothing
-    return make_plan(objects + selected, data_dir, bucket)
-
-
-def _require_agreement(plan: TransferPlan) -> None:
-    """Have the data use agreement accepted before files under it are fetched."""
-    for source in {id(f.source): f.source for f in plan.to_fetch}.values():
-        if isinstance(source, access.AccessFiles):
-            access.require_access(source)
-
-
-def _subjects_meant(subject: str | Iterable[str], bucket: Bucket) -> list[str]:
-    if subject == ALL_SUBJECTS:
-        return discovery.get_subjects(bucket)
-    is_list = isinstance(subject, Iterable) and not isinstance(subject, str)
-    listed: list[str] = list(subject) if is_list else [subject]  # type: ignore[list-item]
-    if not listed:
-        raise InvalidArgumentError("An empty list of subjects fetches nothing. Name at least one.")
-    return [discovery.require_subject(one, bucket) for one in dict.fromkeys(listed)]
-
-
-def _dataset_level(bucket: Bucket) -> list[BucketObject]:
-    top = discovery.list_folder("", bucket).objects
-    return [o for o in top if o.key in layout.DATASET_FILES]
-
-
-def _serves_images(bucket: Bucket) -> bool:
-    """Whether the bucket is a mirror that has the images and gives them."""
-    listed = {o.key for o in discovery.list_objects(f"{layout.STIMULI_TREE}/", bucket)}
-    if not listed.issuperset(_STIMULUS_FILES):
-        return False
-    try:
-        with bucket.open(layout.STIMULI_IMAGES, 0, 1):
-            return True
-    except AccessDeniedError:
-        return False
-
-
-def _download_keys(
-    keys: Iterable[str],
-    data_dir: str | os.PathLike[str] | None,
-    n_jobs: int,
-    dry_run: bool,
-    progress: bool,
-    accept_license: bool,
-) -> TransferReport | TransferPlan:
     settings = load_settings(data_dir=data_dir)
-    bucket = open_bucket(settings)
-    plan = plan_named(keys, settings, bucket)
-    return _carry_out(plan, n_jobs, dry_run, progress, accept_license)
+    plan = plan_named([layout.CAPTIONS], settings, open_bucket(settings))
+    return plan if dry_run else _fetched_to(plan, n_jobs, progress, accept_license)[0]
 
 
-def _carry_out(
-    plan: TransferPlan, n_jobs: int, dry_run: bool, progress: bool, accept_license: bool
-) -> TransferReport | TransferPlan:
-    if dry_run:
-        return plan
-    return fetch(plan, n_jobs=n_jobs, progress=progress, accept_license=accept_license)
+def _fetched_to(
+    plan: TransferPlan, n_jobs: int, progress: bool, accept_license: bool
+) -> list[Path]:
+    """Fetch the files of a plan and return their local paths."""
+    fetch(plan, n_jobs, progress, accept_license)
+    return [file.path for file in plan.files]
 
 
-def _moved(
-    plan: TransferPlan, n_jobs: int, progress: bool, tell: Tell | None = None
-) -> TransferReport:
-    jobs = checked_jobs(n_jobs)
-    try:
-        return carried_out(plan, progress, tell, n_jobs=jobs)
-    except TransferError:
-        discovery.refresh()  # the bucket may no longer be as it was listed
-        raise
+def _paths(keys: Iterable[str], plan: TransferPlan) -> list[Path]:
+    """Return the local paths of the keys that are in the plan."""
+    paths = {file.key: file.path for file in plan.files}
+    return [paths[key] for key in keys if key in paths]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "request_stimulus_access":  # imports the client of the access service
+        return access.request_stimulus_access
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

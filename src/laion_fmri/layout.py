@@ -1,8 +1,8 @@
-"""Published names and local paths; BIDS entities. Pure: nothing here touches a disk.
+"""Keys, local paths and BIDS entities. Pure functions without disk access.
 
-Keys (in the bucket) and local paths (below the data directory) are the same but for
-one thing: BIDS forbids hyphens inside a label, so the local name of a key such as
-``…_label-FFA-1_mask.nii.gz`` drops them (``label-FFA1``).
+Keys (in the bucket) and local paths (below the data directory) differ only in labels: BIDS forbids
+hyphens inside a label, so the local name of a key such as ``…_label-FFA-1_mask.nii.gz`` drops them
+(``label-FFA1``).
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from laion_fmri._errors import (
     InvalidArgumentError,
     SubjectNotFoundError,
-    UnknownNameError,
     UnsafeKeyError,
 )
+from laion_fmri.arguments import as_items, as_scalar, one_of, same_number, whole_number
+from laion_fmri.names import as_name
 
 BETAS_TREE = "derivatives/glmsingle-tedana"
 ROIS_TREE = "derivatives/rois"
@@ -43,13 +44,26 @@ TREES = {
     "splits": SPLITS_TREE,
     "dataset": "",
 }
-"""What people call the parts of the bucket, and where those that are one folder are."""
+"""Name of each part of the bucket to its folder; empty when it is not one folder."""
 
 DATASET_FILES = ("dataset_description.json", "participants.tsv", "participants.json", "README")
-"""Objects at the top of the bucket that describe the dataset; always fetched."""
+"""Top-level objects that describe the dataset; always downloaded."""
 
 HELD_OUT_SESSIONS = tuple(f"ses-{n}" for n in range(31, 35))
-"""Sessions whose keys are listed but which the bucket refuses to serve."""
+"""Sessions whose responses and raw data are listed but which the bucket refuses to serve."""
+
+_SERVED_TREES = tuple(
+    f"{tree}/"
+    for tree in (
+        LOCALIZERS_TREE,
+        ROIS_TREE,
+        ANATOMICAL_TREE,
+        FREESURFER_TREE,
+        STIMULI_TREE,
+        SPLITS_TREE,
+    )
+)
+"""Trees without responses or raw data, in which nothing is held out."""
 
 ROI_CATEGORIES = (
     "body",
@@ -61,14 +75,16 @@ ROI_CATEGORIES = (
     "place",
     "retinotopy",
 )
-"""The eight families of ROIs, as published; what a subject has comes from listings."""
+"""The eight published ROI categories; listings tell which of them a subject has."""
 
 HEMISPHERES = ("L", "R")
 MaskSource = Literal["anatomical", "rsquare"]
 MASK_SOURCES: tuple[MaskSource, ...] = get_args(MaskSource)
-"""The two brain masks; what they are is told in `laion_fmri.masks`."""
+"""The two brain masks; see `laion_fmri.volumes.masks`."""
 
 FUNCTIONAL_RES = "1pt8"
+LOCALIZER_RES = "1pt5"
+"""Resolution of the localizers; ROI masks are published at this one and at that of the betas."""
 ANATOMICAL_SESSION = "ses-PrismaAnat"
 
 STIMULI_IMAGES = f"{STIMULI_TREE}/task-images_stimuli.h5"
@@ -87,19 +103,21 @@ OOD_TYPES = (
     "shape",
     "unusual",
 )
-"""Kinds of out-of-distribution images, in the order they are listed everywhere."""
+"""Types of out-of-distribution images, in display order."""
 
 EMBEDDING_MODELS = ("CLIP", "DINOv2", "PEcore", "SigLIP2")
 GATED_KEYS = frozenset({STIMULI_IMAGES})
-"""Objects behind the data use agreement: the access service hands them out, not the bucket."""
+"""Objects that require the data use agreement; served by the access service, not the bucket."""
 
 LICENSE_MARKER = ".laion_fmri/license_accepted"
 
 AVERAGES = "averages"
-"""As a session: the summaries over sessions."""
+"""Session name that stands for the summaries over sessions."""
 
 SUBJECT_NOISE_CEILINGS = ("Noiseceiling4rep", "Noiseceiling12rep", "NoiseceilingAllrep")
 
+Filter = str | int | Iterable[str | int] | None
+_NUMBERED = ("ses", "run", "echo")
 _ENTITY = re.compile(r"^([a-z]+)-(.*)$", re.IGNORECASE)
 _ENTITIES = re.compile(r"(?<![^_])([a-zA-Z]+)-([^_]*)")
 _LABEL = re.compile(r"(?<=_)label-([^_.]+)")
@@ -112,15 +130,16 @@ _DOUBLE_EXTENSIONS = (".nii.gz", ".func.gii", ".surf.gii", ".shape.gii", ".label
 
 
 def resolve_subject_id(subject: object) -> str:
-    """The full BIDS form of a subject: ``"03"`` and ``"sub-03"`` are the same.
+    """Return the full BIDS form of a subject: ``"03"`` and ``"sub-03"`` are equivalent.
 
     Raises
     ------
     SubjectNotFoundError
         When `subject` is empty, a bare ``"sub-"``, not a string, or not alphanumeric.
     """
-    if isinstance(subject, str):
-        full = subject if subject.startswith("sub-") else f"sub-{subject}"
+    name = as_scalar(subject)
+    if isinstance(name, str):
+        full = name if name.startswith("sub-") else f"sub-{name}"
         if _SUBJECT.fullmatch(full):
             return full
     raise SubjectNotFoundError(
@@ -129,26 +148,49 @@ def resolve_subject_id(subject: object) -> str:
     )
 
 
+def subject_id(subject: object) -> str:
+    """Return the full BIDS form of a subject, which may be a number: 3 is ``"sub-03"``.
+
+    Raises
+    ------
+    SubjectNotFoundError
+    """
+    return resolve_subject_id(_padded(subject))
+
+
 def session_id(session: object) -> str:
-    """The full BIDS form of a session: ``"04"`` and ``"ses-04"`` are the same.
+    """Return the full BIDS form of a session: ``"04"``, ``"ses-04"`` and 4 are equivalent.
 
     Raises
     ------
     InvalidArgumentError
-        When `session` is not a non-empty alphanumeric string.
+        When `session` is neither a non-empty alphanumeric string nor a whole number.
     """
-    if isinstance(session, str):
-        full = session if session.startswith("ses-") else f"ses-{session}"
+    name = _padded(session)
+    if isinstance(name, str):
+        full = name if name.startswith("ses-") else f"ses-{name}"
         if _SESSION.fullmatch(full):
             return full
     raise InvalidArgumentError(
-        f"{session!r} is not a session identifier. Use the full form ('ses-01') or the bare "
-        "value ('01')."
+        f"{session!r} is not a session identifier. Use the full form ('ses-01'), the bare value "
+        "('01') or the number (1)."
     )
 
 
+def sessions_like(session: str, known: Iterable[str]) -> list[str]:
+    """Return sessions similar to a name: ``ses-01`` for ``"ses-1"`` or ``"1"``."""
+    name = session if session.lower().startswith("ses-") else f"ses-{session}"
+    return same_number(name, known)
+
+
+def _padded(value: object) -> Any:
+    """Format a number of a subject, session or run with two digits."""
+    number = whole_number(value)
+    return as_scalar(value) if number is None else f"{number:02d}"
+
+
 def natural_order(name: str) -> tuple:
-    """Sort key that puts ``ses-2`` before ``ses-10``."""
+    """Return a sort key that puts ``ses-2`` before ``ses-10``."""
     return tuple(
         (0, int(part), part) if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
@@ -161,17 +203,16 @@ def natural_order(name: str) -> tuple:
 
 @dataclass(frozen=True)
 class Entities:
-    """What a file name says of itself.
+    """The BIDS entities of a file name.
 
     Attributes
     ----------
     values : mapping
-        BIDS entities in the order of the name: ``{"sub": "03", "ses": "01", …}``,
-        without their keys' prefix.
+        BIDS entities in the order of the name: ``{"sub": "03", "ses": "01", …}``.
     suffix : str
-        The last part before the extension (``"statmap"``), ``""`` where there is none.
+        The last part before the extension (``"statmap"``), ``""`` if absent.
     extension : str
-        With its dot (``".nii.gz"``), ``""`` where there is none.
+        With its dot (``".nii.gz"``), ``""`` if absent.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -179,7 +220,7 @@ class Entities:
     extension: str = ""
 
     def get(self, entity: str) -> str | None:
-        """The value of one entity, of ``"suffix"`` or of ``"extension"``; None if absent."""
+        """Return the value of an entity, ``"suffix"`` or ``"extension"``; None if absent."""
         if entity == "suffix":
             return self.suffix or None
         if entity == "extension":
@@ -188,7 +229,7 @@ class Entities:
 
 
 def split_extension(name: str) -> tuple[str, str]:
-    """``("…_statmap", ".nii.gz")``; knows the field's double extensions."""
+    """Split a name as in ``("…_statmap", ".nii.gz")``; handles double extensions."""
     if name.endswith(_DOUBLE_EXTENSIONS):
         stem, first, second = name.rsplit(".", 2)
         return stem, f".{first}.{second}"
@@ -199,8 +240,8 @@ def split_extension(name: str) -> tuple[str, str]:
 def parse_entities(key: str) -> Entities:
     """Read the entities of a key; ``sub`` and ``ses`` also come from its folders.
 
-    Only the file name speaks for every other entity. A name that is no BIDS name (a
-    FreeSurfer file, a README) has no suffix.
+    All other entities come from the file name. Names outside BIDS (a FreeSurfer file, a README)
+    have no suffix.
     """
     folder, _, name = key.rpartition("/")
     values = dict(_entities_of_folders(folder))
@@ -221,8 +262,17 @@ def _entities_of_folders(folders: str) -> tuple[tuple[str, str], ...]:
 
 
 def is_held_out(key: str) -> bool:
-    """Whether a key belongs, by folder or name, to a session that is listed but not served."""
-    if not any(session in key for session in HELD_OUT_SESSIONS):
+    """Whether a key is listed but not served.
+
+    This holds for responses and raw data of the held-out sessions, by folder or by name. Maps of
+    the object localizer, which was run in ses-31, are served.
+
+    Examples
+    --------
+    >>> is_held_out("sub-01/ses-31/func/x"), is_held_out(f"{LOCALIZERS_TREE}/sub-01/ses-31/x")
+    (True, False)
+    """
+    if key.startswith(_SERVED_TREES) or not any(session in key for session in HELD_OUT_SESSIONS):
         return False
     return any(part in HELD_OUT_SESSIONS for name in key.split("/") for part in name.split("_"))
 
@@ -231,7 +281,7 @@ def is_held_out(key: str) -> bool:
 
 
 def local_name(key: str) -> str:
-    """The path of a key below the data directory: hyphens inside ``label-`` values go.
+    """Return the path of a key below the data directory, without hyphens in ``label-`` values.
 
     Examples
     --------
@@ -245,14 +295,14 @@ def local_name(key: str) -> str:
 
 
 def require_safe(key: str) -> str:
-    """`key` itself when it can be a relative path of files.
+    """Return `key` if it is a safe relative path.
 
     Raises
     ------
     UnsafeKeyError
         When it is absolute, has an empty, ``.`` or ``..`` part, a backslash or a NUL.
     """
-    # Most keys have no part that begins with a dot, which one look tells.
+    # Most keys have no part that begins with a dot, which is fast to check.
     is_suspect = "//" in f"/{key}/" or "/." in f"/{key}"
     has_unsafe_part = is_suspect and any(part in ("", ".", "..") for part in key.split("/"))
     if has_unsafe_part or "\\" in key or "\0" in key:
@@ -264,7 +314,7 @@ def require_safe(key: str) -> str:
 
 
 def local_path(data_dir: Path, key: str) -> Path:
-    """Where a key's file is (or would be) below `data_dir`.
+    """Return the local path of a key below `data_dir`; it need not exist.
 
     Raises
     ------
@@ -274,7 +324,7 @@ def local_path(data_dir: Path, key: str) -> Path:
     return data_dir.joinpath(local_name(require_safe(key)))
 
 
-# --- where things are (relative to the data directory, and in the bucket) --------------
+# --- paths (relative to the data directory, and in the bucket) --------------
 
 
 def subject_betas_dir(sub: str) -> str:
@@ -283,12 +333,12 @@ def subject_betas_dir(sub: str) -> str:
 
 
 def session_func(sub: str, ses: str, rest: str) -> str:
-    """A file of one session's betas tree, `rest` being all after ``task-images_``."""
+    """A file of one session in the betas tree; `rest` follows ``task-images_``."""
     return f"{BETAS_TREE}/{sub}/{ses}/func/{sub}_{ses}_task-images_{rest}"
 
 
 def betas(sub: str, ses: str, extension: str = ".nii.gz") -> str:
-    """4-D single-trial betas of one session, one volume a trial."""
+    """4-D single-trial betas of one session, one volume per trial."""
     return session_func(sub, ses, f"space-T1w_stat-effect_desc-SingletrialBetas_statmap{extension}")
 
 
@@ -298,7 +348,7 @@ def trials(sub: str, ses: str) -> str:
 
 
 def session_noise_ceiling(sub: str, ses: str) -> str:
-    """Noise ceiling (%) from the repeats inside one session."""
+    """Noise ceiling (%) from the repeats within one session."""
     return session_func(sub, ses, "space-T1w_desc-Noiseceiling_statmap.nii.gz")
 
 
@@ -308,21 +358,40 @@ def subject_noise_ceiling(sub: str, desc: str) -> str:
 
 
 def mean_rsquare(sub: str) -> str:
-    """Mean R² over sessions; the rsquare brain mask is where it is not zero."""
+    """Mean R² over sessions; its nonzero voxels are the rsquare brain mask."""
     return f"{BETAS_TREE}/{sub}/{sub}_task-images_space-T1w_stat-rsquare_desc-R2mean_statmap.nii.gz"
 
 
-def roi_volume(sub: str, category: str, roi: str) -> str:
-    """Volume mask of one ROI on the functional grid. In the bucket `roi` may be hyphenated."""
-    return (
-        f"{ROIS_TREE}/{sub}/{category}/{sub}_space-T1w_res-{FUNCTIONAL_RES}_label-{roi}_mask.nii.gz"
-    )
+def roi_volume(sub: str, category: str, roi: str, res: str = FUNCTIONAL_RES) -> str:
+    """Volume mask of one ROI. In the bucket `roi` may be hyphenated."""
+    return f"{ROIS_TREE}/{sub}/{category}/{sub}_space-T1w_res-{res}_label-{roi}_mask.nii.gz"
 
 
 def roi_surface(sub: str, category: str, roi: str, hemi: str, extension: str) -> str:
     """Surface mask (``".func.gii"``) or FreeSurfer label (``".label"``) of one hemisphere."""
     return (
         f"{ROIS_TREE}/{sub}/{category}/{sub}_hemi-{hemi}_space-fsnative_label-{roi}_mask{extension}"
+    )
+
+
+def localizer(
+    sub: str,
+    ses: str,
+    task: str,
+    contrast: str,
+    *,
+    stat: str,
+    run: str | None = None,
+    hemi: str | None = None,
+    res: str | None = None,
+) -> str:
+    """A map of a localizer: on the surface of `hemi`, or in the volume of resolution `res`."""
+    of_run = f"_run-{run}" if run else ""
+    where = f"hemi-{hemi}_space-fsnative" if hemi else f"space-T1w_res-{res}"
+    extension = ".func.gii" if hemi else ".nii.gz"
+    return (
+        f"{LOCALIZERS_TREE}/{sub}/{ses}/func/{sub}_{ses}_task-{task}{of_run}_{where}"
+        f"_contrast-{contrast}_stat-{stat}_statmap{extension}"
     )
 
 
@@ -333,7 +402,7 @@ def anatomical_dir(sub: str) -> str:
 
 def anatomical(sub: str, what: str, res: str | None = None) -> str:
     """An anatomical volume; `what` is ``"T1w"``, ``"T2w"`` or ``"desc-brain_mask"``."""
-    grid = f"_res-{res}" if res else ""
+    grid = "" if res is None else f"_res-{as_name(res, 'resolution')}"
     return f"{anatomical_dir(sub)}/{sub}_{ANATOMICAL_SESSION}_space-T1w{grid}_{what}.nii.gz"
 
 
@@ -343,18 +412,18 @@ def freesurfer_dir(sub: str) -> str:
 
 
 def embeddings(model: str) -> str:
-    """Embeddings of every image by one model."""
+    """Embeddings of all images by one model."""
     return f"{STIMULI_TREE}/task-images_desc-{model}_embeddings.h5"
 
 
 def embedding_model(key: str) -> str | None:
-    """The model whose embeddings a key holds, or None."""
+    """Return the model whose embeddings a key holds, or None."""
     match = re.fullmatch(rf"{STIMULI_TREE}/task-images_desc-([A-Za-z0-9]+)_embeddings\.h5", key)
     return match[1] if match else None
 
 
 def tree_of(key: str) -> str:
-    """What people call the part of the bucket that a key belongs to: one of `TREES`.
+    """Return the part of the bucket that a key belongs to: one of `TREES`.
 
     Examples
     --------
@@ -370,7 +439,7 @@ def tree_of(key: str) -> str:
 
 
 def roi_of(key: str) -> tuple[str, str] | None:
-    """``(category, ROI)`` of a mask in the ROI tree, as named locally; else None."""
+    """Return the local ``(category, ROI)`` of a mask in the ROI tree; else None."""
     parts = local_name(key).split("/")
     if not key.startswith(f"{ROIS_TREE}/") or len(parts) != 5:
         return None
@@ -383,8 +452,10 @@ def roi_of(key: str) -> tuple[str, str] | None:
 # --- the filter grammar -------------------------------------------------------------
 
 
-def as_list(value: str | Iterable[str] | None) -> list[str] | None:
-    """A filter's values: a string or an iterable of strings; None filters nothing.
+def as_list(value: Filter, entity: str = "") -> list[str] | None:
+    """Convert a filter, a string or an iterable of strings, to a list; None for no filter.
+
+    Sessions, runs and echoes may be numbers.
 
     Raises
     ------
@@ -393,8 +464,7 @@ def as_list(value: str | Iterable[str] | None) -> list[str] | None:
     """
     if value is None:
         return None
-    is_list = isinstance(value, Iterable) and not isinstance(value, str)
-    values: list[str] = list(value) if is_list else [value]  # type: ignore[list-item]
+    values = [_padded(one) if entity in _NUMBERED else one for one in as_items(value)]
     for one in values:
         if not isinstance(one, str) or not one:
             raise InvalidArgumentError(
@@ -404,25 +474,25 @@ def as_list(value: str | Iterable[str] | None) -> list[str] | None:
 
 
 def bare(entity: str, token: str) -> str:
-    """The bare value of a token: ``"ses-04"`` and ``"04"`` both give ``"04"``."""
+    """Return the bare value of a token: ``"ses-04"`` and ``"04"`` both give ``"04"``."""
     if entity == "extension":
         return token.lstrip(".").lower()
-    return token.lower().removeprefix(f"{entity}-")
+    value = token.lower().removeprefix(f"{entity}-")
+    # Runs are written with or without leading zeros, echoes without.
+    return str(int(value)) if entity in ("run", "echo") and value.isdecimal() else value
 
 
 def matches(actual: str, wanted: str, entity: str) -> bool:
-    """Whether a file's value is the one asked for, whatever case and form."""
+    """Whether a file's value equals the requested one, ignoring case and form."""
     return bare(entity, actual) == bare(entity, wanted)
 
 
 def require_category(category: str) -> str:
-    """`category` itself when it is one of the eight.
+    """Return `category` if it is one of the eight.
 
     Raises
     ------
     UnknownNameError
         When it is not.
     """
-    if category not in ROI_CATEGORIES:
-        raise UnknownNameError("ROI category", category, ROI_CATEGORIES)
-    return category
+    return one_of("ROI category", category, ROI_CATEGORIES)

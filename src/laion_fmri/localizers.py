@@ -1,7 +1,7 @@
 """Maps of the functional localizers: z-maps of contrasts, and effects of single runs.
 
-They are published in the T1w volume at two resolutions, of which ``res-1pt8`` shares the
-voxels of the betas, and on the surface of each hemisphere (fsnative).
+They are published in the T1w volume at two resolutions, of which ``res-1pt8`` has the grid of the
+betas, and on the surface of each hemisphere (fsnative).
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import DataNotDownloadedError, InvalidArgumentError, UnknownNameError
-from laion_fmri.masks import columns, nonzero
-from laion_fmri.rois import ALL, hemispheres, read_surface_values
+from laion_fmri.arguments import as_items, whole_number
 from laion_fmri.subject_files import SubjectFiles
-from laion_fmri.volumes import read_volume, require_same_grid
+from laion_fmri.volumes.grid import read_volume, require_same_grid
+from laion_fmri.volumes.masks import columns, nonzero
+from laion_fmri.volumes.rois import ALL, hemispheres, read_surface_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TASKS = ("floc", "oloc", "MotionLoc", "MotionLeft", "MotionRight")
-"""The localizers as published; what a subject has comes from its files."""
+"""The published localizers; a subject may have only some of them."""
 
 VOLUME_SPACE, SURFACE_SPACE = "T1w", "fsnative"
 _EXTENSIONS = (".nii.gz", ".nii", ".func.gii")
@@ -33,7 +34,7 @@ _EXTENSIONS = (".nii.gz", ".nii", ".func.gii")
 
 @dataclass(frozen=True)
 class LocalizerMap:
-    """One file; what its name does not say is None."""
+    """The file of a localizer map; missing entities are None."""
 
     task: str
     contrast: str
@@ -47,11 +48,11 @@ class LocalizerMap:
 
 
 COLUMNS = tuple(field.name for field in fields(LocalizerMap))
-Filters = dict[str, str | int | Iterable[str | int] | None]
+Filters = dict[str, layout.Filter]
 
 
 def find_maps(files: SubjectFiles) -> list[LocalizerMap]:
-    """Every localizer map of a subject that is local, in a fixed order."""
+    """List the downloaded localizer maps of a subject, in a fixed order."""
     root = files.path(f"{layout.LOCALIZERS_TREE}/{files.name}")
     found: dict[tuple, LocalizerMap] = {}
     for path in sorted(root.glob(f"ses-*/func/{files.name}_*_statmap.*")):
@@ -70,7 +71,7 @@ def find_maps(files: SubjectFiles) -> list[LocalizerMap]:
                 run=get("run"),
                 path=path,
             )
-            found[_order(one)] = one  # sorted: the compressed twin of a volume comes last
+            found[_order(one)] = one  # sorted, so the compressed file of a volume comes last
     return [found[order] for order in sorted(found)]
 
 
@@ -80,25 +81,25 @@ def _order(one: LocalizerMap) -> tuple:
 
 
 def as_table(maps: Iterable[LocalizerMap]) -> pd.DataFrame:
-    """One row a map, columns as in `COLUMNS`."""
+    """Return a table with one row per map and the columns `COLUMNS`."""
     import pandas as pd
 
     return pd.DataFrame([asdict(one) for one in maps], columns=list(COLUMNS), dtype=object)
 
 
 def narrowed(maps: list[LocalizerMap], subject: str, filters: Filters) -> list[LocalizerMap]:
-    """The maps that every filter allows, applied one after the other.
+    """Apply the filters one after the other and return the remaining maps.
 
     Raises
     ------
     UnknownNameError
-        When none of the maps that are left has a value that was asked for.
+        When no remaining map has a requested value.
     """
     for name, wanted in filters.items():
         if wanted is None:
             continue
         clean = _CLEAN.get(name, str)
-        values = [wanted] if isinstance(wanted, str | int) else list(wanted)
+        values = as_items(wanted)
         known = list(dict.fromkeys(v for one in maps if (v := getattr(one, name)) is not None))
         allowed = {clean(value) for value in known}
         for value in values:
@@ -117,26 +118,27 @@ def narrowed(maps: list[LocalizerMap], subject: str, filters: Filters) -> list[L
 
 
 def _bare_run(run: object) -> str:
-    text = str(run).removeprefix("run-")
-    return str(int(text)) if text.isdecimal() else text
+    number = whole_number(run)
+    return layout.bare("run", str(run if number is None else number))
 
 
 _CLEAN: dict[str, Callable[[object], str]] = {"session": layout.session_id, "run": _bare_run}
 
 
 def require_maps(files: SubjectFiles, task: str) -> list[LocalizerMap]:
-    """The local maps, of which there must be some of a task.
+    """Return the downloaded maps; raise an error when a task has none.
 
     Raises
     ------
     DataNotDownloadedError
-        When the task is a published one and no map of it is local.
+        When the task is published and none of its maps is downloaded.
     """
     maps = find_maps(files)
     if task not in {one.task for one in maps} and task in TASKS:
         raise DataNotDownloadedError(
             f"No map of the localizer {task} of {files.name} is in {files.data_dir}. "
-            f"download(subject={files.name!r}, task={task!r}) fetches them if the bucket has them."
+            f"download(subject={files.name!r}, task={task!r}, include_localizers=True) fetches "
+            "them if the bucket has them."
         )
     if not maps:
         raise UnknownNameError("localizer task", task, TASKS)
@@ -149,7 +151,7 @@ def read_map(
     hemi: str = ALL,
     mask_source: str = "anatomical",
 ) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
-    """The one map that the filters leave; both hemispheres of it as a dict.
+    """Read the one map that passes the filters; both hemispheres as a dict.
 
     See `Subject.get_localizer_map`.
     """

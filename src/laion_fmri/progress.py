@@ -1,73 +1,74 @@
-"""A transfer shown while it goes on: one bar for everything, and the large files under way."""
+"""Progress bars of a running transfer: an overall one, and one for each large file."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from laion_fmri._errors import TransferError
 from laion_fmri.transfer import engine
-from laion_fmri.transfer.events import EventKind, Tell, TransferEvent
+from laion_fmri.transfer.events import EventHandler, EventKind, TransferEvent
 from laion_fmri.transfer.plan import TransferPlan, count_of
 from laion_fmri.transfer.report import TransferReport
 
 _SHOWN_FILES = 3
-_LARGE = 32 << 20  # bytes of a file that gets a line of its own
+_LARGE = 32 << 20  # bytes; larger files have their own bar
 _NAME_LENGTH = 40
 
 
 @contextmanager
-def shown_progress(plan: TransferPlan, shown: bool = True) -> Iterator[Tell]:
-    """Bars in the terminal or the notebook, drawn by tqdm; nothing when not `shown`.
+def progress_bars(plan: TransferPlan, shown: bool = True) -> Iterator[EventHandler]:
+    """Show tqdm bars in the terminal or notebook; do nothing unless `shown`.
 
     Yields
     ------
     callable
-        To be told of every event.
+        To be called with every event.
     """
     if not shown or not plan.to_fetch:
         yield lambda event: None
         return
     bars = _Bars(plan)
     try:
-        yield bars.tell
+        yield bars.update
     finally:
         bars.close()
 
 
-def carried_out(
+def transfer_files(
     plan: TransferPlan,
     progress: bool = True,
-    tell: Tell | None = None,
+    on_event: EventHandler | None = None,
     *,
     n_jobs: int = 1,
     attempts: int | None = None,
 ) -> TransferReport:
-    """Move the files of a plan, showing how it goes.
+    """Fetch the files of a plan, with progress bars.
 
     Parameters
     ----------
     plan : TransferPlan
     progress : bool
         Show bars.
-    tell : callable, optional
+    on_event : callable, optional
         Called with every event.
     n_jobs, attempts
-        As for `laion_fmri.transfer.engine.run`.
+        As in `laion_fmri.transfer.engine.run`.
 
     Raises
     ------
     TransferError
-        When a file could not be fetched; what was fetched stays.
+        When a file could not be fetched; fetched files are kept.
     """
     report = TransferReport(plan)
-    with shown_progress(plan, progress) as show:
+    with progress_bars(plan, progress) as show:
         for event in engine.run(plan, n_jobs=n_jobs, attempts=attempts):
             report.add(event)
             show(event)
-            if tell is not None:
-                tell(event)
+            if on_event is not None:
+                on_event(event)
     if not report.is_complete:
         raise TransferError(str(report), report)
     return report
@@ -75,17 +76,52 @@ def carried_out(
 
 @contextmanager
 def shown_count(total: int, what: str, shown: bool = True) -> Iterator[Callable[[], object]]:
-    """A bar that counts files.
+    """Show a bar that counts files.
 
     Yields
     ------
     callable
-        To be called for each.
+        To be called for each file.
+    """
+    is_shown = shown and total > 0
+    with progress_bar(total=total, desc=what, unit=" files", disable=not is_shown) as bar:
+        yield bar.update
+
+
+def progress_bar(**options: Any) -> Any:
+    """Return a tqdm bar on standard error, in the terminal or notebook.
+
+    When standard error cannot be written (a full disk, a closed pipe), the bar is not drawn and the
+    work continues.
+
+    Parameters
+    ----------
+    **options
+        Options of `tqdm.tqdm`.
     """
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=what, unit=" files", disable=not shown or total == 0) as bar:
-        yield bar.update
+    return tqdm(file=_StandardError(sys.stderr), **options)
+
+
+class _StandardError:
+    """Standard error, if any; write errors are ignored."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.write(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _Bars:
@@ -94,12 +130,12 @@ class _Bars:
         self._of_files: dict[str, Any] = {}
         self._free_lines = list(range(_SHOWN_FILES, 0, -1))
 
-    def tell(self, event: TransferEvent) -> None:
+    def update(self, event: TransferEvent) -> None:
         self._overall.update(event.n_bytes)
         file = event.file
         if event.kind is EventKind.STARTED and file.size >= _LARGE and self._free_lines:
             line = self._free_lines.pop()
-            bar = _bar(file.size, _shortened(file.path.name), line, file.bytes_here)
+            bar = _bar(file.size, _shortened(file.path.name), line, file.bytes_downloaded)
             self._of_files[file.local] = bar
         bar = self._of_files.get(file.local)
         if bar is None:
@@ -115,10 +151,8 @@ class _Bars:
             bar.close()
 
 
-def _bar(total: int, name: str, line: int, initial: int = 0):
-    from tqdm.auto import tqdm
-
-    return tqdm(
+def _bar(total: int, name: str, line: int, initial: int = 0) -> Any:
+    return progress_bar(
         total=total,
         initial=initial,
         desc=name,

@@ -1,8 +1,7 @@
-"""Which objects of the bucket a request means. Pure: keys in, keys out.
+"""Selection of the objects of a request, by pure functions of keys.
 
-Filters are permissive: a file that does not carry an entity is not excluded by a filter
-on it. Only ``ses`` is strict: naming sessions leaves out the summaries over sessions,
-which ``ses="averages"`` asks for.
+Filters are permissive: a file without an entity is not excluded by a filter on it. Only ``ses`` is
+strict: naming sessions excludes the summaries over sessions, which ``ses="averages"`` includes.
 """
 
 from __future__ import annotations
@@ -28,13 +27,16 @@ class Selection:
     subject : str
         Full identifier.
     filters : mapping of str to list of str
-        Entity to the values asked for; entities that are absent filter nothing.
+        Entity to requested values; absent entities are not filtered.
     include_anatomical, include_freesurfer : bool
         The whole tree, unfiltered.
     include_raw : bool
         Raw BIDS data, filtered.
     include_derivatives : bool
-        Betas, ROIs and localizers, filtered.
+        Betas, summaries and ROIs, filtered.
+    include_localizers : bool
+        Localizer maps; filters whose values no localizer map has, such as a session of betas, do
+        not apply to them.
     """
 
     subject: str
@@ -43,12 +45,15 @@ class Selection:
     include_freesurfer: bool = False
     include_raw: bool = False
     include_derivatives: bool = True
+    include_localizers: bool = False
 
     def prefixes(self) -> list[str]:
-        """The parts of the bucket that must be listed to answer the request."""
+        """Return the prefixes to list for the request."""
         trees = []
         if self.include_derivatives:
-            trees += [layout.BETAS_TREE, layout.ROIS_TREE, layout.LOCALIZERS_TREE]
+            trees += [layout.BETAS_TREE, layout.ROIS_TREE]
+        if self.include_localizers:
+            trees.append(layout.LOCALIZERS_TREE)
         if self.include_anatomical:
             trees.append(layout.ANATOMICAL_TREE)
         if self.include_freesurfer:
@@ -57,20 +62,20 @@ class Selection:
         return [f"{tree}/{self.subject}/" for tree in trees] + raw
 
 
-def clean_filters(**given: str | Iterable[str] | None) -> dict[str, list[str]]:
-    """Filters as lists, without those that filter nothing.
+def clean_filters(**given: layout.Filter) -> dict[str, list[str]]:
+    """Convert filters to lists, dropping those that are None.
 
     Raises
     ------
     InvalidArgumentError
-        When a filter is of no known entity, a value is no string, or there is none.
+        When an entity is unknown, a value is not a string, or a filter is empty.
     """
     unknown = set(given) - set(FILTERS)
     if unknown:
         raise InvalidArgumentError(
             f"There is no filter {sorted(unknown)}. Known: {', '.join(FILTERS)}."
         )
-    listed = {entity: layout.as_list(value) for entity, value in given.items()}
+    listed = {entity: layout.as_list(value, entity) for entity, value in given.items()}
     filters = {entity: values for entity, values in listed.items() if values is not None}
     for entity, values in filters.items():
         if not values or not all(layout.bare(entity, value) for value in values):
@@ -81,19 +86,23 @@ def clean_filters(**given: str | Iterable[str] | None) -> dict[str, list[str]]:
 
 
 def select(objects: Iterable[BucketObject], selection: Selection) -> list[BucketObject]:
-    """The objects a request means, in key order.
+    """Select the objects of a request, in key order.
 
-    Held-out sessions are never among them. JSON sidecars travel with the file they
-    describe. The mean-R² map comes along whenever sessions are named, since a brain mask
-    is made from it.
+    Held-out sessions are excluded. JSON sidecars accompany the file they describe. The mean-R² map
+    is included whenever sessions are named, because it defines a brain mask.
 
     Raises
     ------
     NoMatchingDataError
-        When nothing is left, when a session is not there, or when another filter has no
-        value that any file has (while files do carry the entity).
+        When no object is left, a session does not exist, or no file has a value of another filter
+        although files have the entity.
     """
-    served = [o for o in objects if not layout.is_held_out(o.key)]
+    served = [
+        o
+        for o in objects
+        if not layout.is_held_out(o.key)
+        and (selection.include_localizers or not _is_localizer(o.key))
+    ]
     if served and not selection.filters:
         return served
     candidates = [(o, layout.parse_entities(o.key)) for o in served]
@@ -101,7 +110,12 @@ def select(objects: Iterable[BucketObject], selection: Selection) -> list[Bucket
     entities = [e for _, e in candidates]
     _require_sessions(filters.get("ses", ()), entities, selection.subject)
     _require_values(filters, entities, selection.subject)
-    chosen = {o.key for o, e in candidates if _is_asked_for(o.key, e, filters)}
+    of_localizers = _of_localizers(filters, candidates)
+    chosen = {
+        o.key
+        for o, e in candidates
+        if _is_asked_for(o.key, e, of_localizers if _is_localizer(o.key) else filters)
+    }
     chosen |= {o.key for o, _ in candidates if _comes_along(o.key, filters, selection)}
     if not chosen:
         raise _nothing_matches(selection.subject, filters)
@@ -115,7 +129,7 @@ def select(objects: Iterable[BucketObject], selection: Selection) -> list[Bucket
 
 def _is_asked_for(key: str, entities: Entities, filters: Mapping[str, list[str]]) -> bool:
     if key.startswith((f"{layout.ANATOMICAL_TREE}/", f"{layout.FREESURFER_TREE}/")):
-        return False  # whole trees are not chosen by filters
+        return False  # filters do not apply to whole trees
     for entity, wanted in filters.items():
         actual = entities.get(entity)
         if entity == "ses":
@@ -128,6 +142,23 @@ def _is_asked_for(key: str, entities: Entities, filters: Mapping[str, list[str]]
     return True
 
 
+def _is_localizer(key: str) -> bool:
+    return key.startswith(f"{layout.LOCALIZERS_TREE}/")
+
+
+def _of_localizers(
+    filters: Mapping[str, list[str]], candidates: Iterable[tuple[BucketObject, Entities]]
+) -> dict[str, list[str]]:
+    """Return the filters with a value of some localizer map; the others target other files."""
+    maps = [entities for found, entities in candidates if _is_localizer(found.key)]
+    values = {entity: {v for e in maps if (v := e.get(entity))} for entity in filters}
+    return {
+        entity: wanted
+        for entity, wanted in filters.items()
+        if any(layout.matches(v, w, entity) for v in values[entity] for w in wanted)
+    }
+
+
 def _is_session(actual: str | None, wanted: str) -> bool:
     if actual is None:
         return wanted == AVERAGES
@@ -136,7 +167,7 @@ def _is_session(actual: str | None, wanted: str) -> bool:
 
 def _comes_along(key: str, filters: Mapping[str, list[str]], selection: Selection) -> bool:
     if key.startswith((f"{layout.ANATOMICAL_TREE}/", f"{layout.FREESURFER_TREE}/")):
-        return True  # listed only when they were asked for
+        return True  # listed only on request
     names_sessions = any(value != AVERAGES for value in filters.get("ses", ()))
     return names_sessions and key == layout.mean_rsquare(selection.subject)
 
@@ -144,9 +175,9 @@ def _comes_along(key: str, filters: Mapping[str, list[str]], selection: Selectio
 def _spelled_out(
     filters: Mapping[str, list[str]], present: Iterable[Entities]
 ) -> dict[str, list[str]]:
-    """Filters with a shortened ``desc`` (``"singletrial"``) replaced by what it stands for.
+    """Replace a shortened ``desc`` (``"singletrial"``) in filters by the full values.
 
-    A beginning stands for every ``desc`` that begins so, unless it is itself a whole one.
+    A prefix matches every ``desc`` that begins with it, unless it is a full ``desc`` itself.
     """
     spelled = dict(filters)
     if "desc" in filters:
@@ -171,17 +202,30 @@ def _require_sessions(wanted: Iterable[str], present: Iterable[Entities], subjec
         if value != AVERAGES and not any(layout.matches(s, value, "ses") for s in sessions)
     ]
     if absent:
-        known = ", ".join(sorted((f"ses-{s}" for s in sessions), key=layout.natural_order))
+        known = sorted((f"ses-{s}" for s in sessions), key=layout.natural_order)
+        meant = [s for value in absent for s in layout.sessions_like(value, known)]
         raise NoMatchingDataError(
-            f"{subject} has no session {', '.join(absent)} in the bucket. "
-            f"Sessions there: {known or 'none'}."
+            f"{subject} has no session {', '.join(absent)} in the bucket."
+            + (f" Did you mean {' or '.join(meant)}?" if meant else "")
+            + f" Sessions there: {', '.join(known) or 'none'}."
+            + _about_held_out(absent)
         )
+
+
+def _about_held_out(absent: Iterable[str]) -> str:
+    held_out = layout.HELD_OUT_SESSIONS
+    if not any(layout.matches(value, one, "ses") for value in absent for one in held_out):
+        return ""
+    return (
+        f" The bucket does not give out responses and raw data of {held_out[0]} to {held_out[-1]}; "
+        "include_localizers=True fetches the maps of the object localizer, which was run in ses-31."
+    )
 
 
 def _require_values(
     filters: Mapping[str, list[str]], present: Iterable[Entities], subject: str
 ) -> None:
-    # Files without the entity pass, so a misspelt value would go unnoticed otherwise.
+    # Files without the entity pass, so a misspelled value would go unnoticed otherwise.
     present = list(present)
     for entity, wanted in filters.items():
         values = {v for e in present if (v := e.get(entity))}

@@ -1,11 +1,11 @@
-"""A subject's trials as a PyTorch dataset: betas, image, label, session and trial."""
+"""A subject's trials as a PyTorch dataset: betas, images and trial information."""
 
 from __future__ import annotations
 
 import operator
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from laion_fmri._errors import (
     InvalidArgumentError,
     MissingDependencyError,
 )
-from laion_fmri.masks import MaskSource
-from laion_fmri.stimuli.hub import Stimuli
-from laion_fmri.stimuli.once import ForkSafeLock
-from laion_fmri.subject_files import RoiQuery, SubjectFiles
+from laion_fmri.arguments import as_items
+from laion_fmri.betas import as_percentage, chosen_voxels, read_betas, request_betas
+from laion_fmri.stimuli.cache import ForkSafeLock
+from laion_fmri.stimuli.hub import LocalStimuli
+from laion_fmri.subject_files import LocalSubject, RoiQuery, SubjectFiles
 from laion_fmri.trials import select_stimuli
+from laion_fmri.volumes.masks import MaskSource
 
 try:
     import torch
@@ -35,74 +37,69 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from laion_fmri.subject import Subject
-
 GIGABYTE = 1e9
 
 
-class TrialDataset(torch.utils.data.Dataset):
-    """Trials of one subject, each read when it is asked for.
+class LaionFMRIDataset(torch.utils.data.Dataset):
+    """Trials of one subject, read on demand.
 
-    Made by `Subject.to_torch_dataset`, where the parameters are described. Betas of a
-    session are read when the first of its trials is asked for and kept, the least recently
-    used ones going first, as long as they fit into `max_memory_gb`: in every process that
-    reads, since a copy that is sent to a worker starts empty. Files are opened anew in each
-    worker, forked or spawned.
+    Created by `Subject.to_torch_dataset`, which describes the parameters. The betas of a session
+    are read with its first trial and cached within `max_memory_gb`; the least recently used ones
+    are dropped first. Each process has its own cache, and opens its own files, whether forked or
+    spawned.
 
     Attributes
     ----------
     trials : DataFrame
-        One row an item: the columns of the trial tables (session, run, beta_index, label …),
-        with the global trial index as index. A mask over its rows chooses items, by way of
+        One row per item: the columns of the trial tables (session, run, beta_index, label …),
+        indexed by global trial index. A mask over its rows selects items for
         `torch.utils.data.Subset`.
     """
 
     def __init__(
         self,
-        sub: Subject,
-        session: str | Iterable[str] | None = None,
+        sub: LocalSubject,
+        session: layout.Filter = None,
         roi: RoiQuery | None = None,
         mask: NDArray[np.bool_] | None = None,
         nc_threshold: float | None = None,
-        stimuli: str | None = None,
+        image_transform: Callable[[Image], Any] | None = None,
         mask_source: MaskSource = "anatomical",
+        *,
+        stimuli: str | None = None,
         image: bool = True,
-        transform: Callable[[Image], Any] | None = None,
         max_memory_gb: float = 2.0,
     ) -> None:
         import pandas as pd
 
-        if roi is not None and not isinstance(roi, str):
-            roi = list(roi)
-        sessions = _sessions(sub, session)
+        if roi is not None:
+            roi = as_items(roi)  # the first session would exhaust an iterator
+        self._files = SubjectFiles(sub.name, sub.data_dir)
+        sessions = _sessions(self._files, session)
         if nc_threshold is not None and len(sessions) > 1:
             raise InvalidArgumentError(
                 "nc_threshold leaves other voxels in every session, so items would differ in "
                 "length. Give one session, or a mask over sessions such as "
                 "mask=sub.get_noise_ceiling(desc='Noiseceiling12rep') > 20."
             )
-        self._sub = sub
-        self._filters: dict[str, Any] = {
-            "roi": roi,
-            "mask": mask,
-            "nc_threshold": nc_threshold,
-            "stimuli": stimuli,
-            "mask_source": mask_source,
-        }
-        tables = {
-            ses: table if stimuli is None else table.iloc[select_stimuli(table, stimuli)]
-            for ses, table in _tables(sub, sessions).items()
-        }
-        # Where the rows of each session begin among the items.
+        self._roi, self._mask, self._mask_source = roi, mask, mask_source
+        self._threshold, self._stimuli_group = as_percentage(nc_threshold), stimuli
+        every = _tables(self._files)
+        tables = {ses: every[ses] for ses in sessions}
+        if stimuli is not None:
+            tables = {ses: t.iloc[select_stimuli(t, stimuli)] for ses, t in tables.items()}
+        # Index of each session's first item.
         self._begins = dict(
             zip(tables, np.cumsum([0, *(len(table) for table in tables.values())]), strict=False)
         )
         self._lengths = {ses: len(table) for ses, table in tables.items()}
         self.trials: pd.DataFrame = pd.concat(tables.values())
         self._labels: list[str] = self.trials["label"].tolist()
+        repeats = pd.concat(every.values()).groupby("label").cumcount()
+        self._repeats: list[int] = repeats.loc[self.trials.index].tolist()
         self._sessions = [ses for ses, table in tables.items() for _ in range(len(table))]
-        self._stimuli = Stimuli(sub.data_dir) if image else None
-        self._transform = transform
+        self._stimuli = LocalStimuli(sub.data_dir) if image else None
+        self._transform = image_transform
         if self._stimuli is not None:
             self._require_images(self._stimuli)
         self._most_bytes = max_memory_gb * GIGABYTE
@@ -113,29 +110,35 @@ class TrialDataset(torch.utils.data.Dataset):
         return len(self._labels)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One item.
+        """Return one item.
 
         Returns
         -------
         dict
-            ``betas``, a float32 tensor of shape (n_voxels,); ``image``, a uint8 tensor of
-            shape (3, height, width) as displayed, or what `transform` made of the picture;
-            ``label``, the image's name; ``session``; ``trial``, the global trial index.
+            ``betas``, a float32 tensor of shape (n_voxels,); ``image``, a float32 tensor of
+            shape (3, height, width) from 0 to 1, as displayed, or the result of `image_transform`;
+            ``image_name``; ``rep_index``, the number of earlier presentations of the image in the
+            downloaded sessions; ``session``; ``trial``, the global trial index.
         """
         place = operator.index(index)
         if not -len(self) <= place < len(self):
             raise IndexError(f"Item {index} of {len(self)} does not exist.")
         place %= len(self)
-        session, label = self._sessions[place], self._labels[place]
+        session, name = self._sessions[place], self._labels[place]
         item: dict[str, Any] = {"betas": torch.from_numpy(self._row(session, place))}
         if self._stimuli is not None:
-            item["image"] = self._picture(self._stimuli, label)
-        item.update(label=label, session=session, trial=int(self.trials.index[place]))
+            item["image"] = self._picture(self._stimuli, name)
+        item.update(
+            image_name=name,
+            rep_index=self._repeats[place],
+            session=session,
+            trial=int(self.trials.index[place]),
+        )
         return item
 
     def __repr__(self) -> str:
         sessions = ", ".join(self._lengths)
-        return f"<TrialDataset of {self._sub.name}: {len(self)} trials of {sessions}>"
+        return f"<LaionFMRIDataset of {self._files.name}: {len(self)} trials of {sessions}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_betas": None, "_lock": None}
@@ -145,7 +148,7 @@ class TrialDataset(torch.utils.data.Dataset):
         self._betas, self._lock = OrderedDict(), ForkSafeLock()
 
     def _row(self, session: str, place: int) -> NDArray[np.float32]:
-        """A copy, so that what is done to an item does not reach the next epoch."""
+        """Return a copy, so that in-place changes of an item do not persist."""
         with self._lock:
             if session not in self._betas:
                 self._keep(session, self._read(session))
@@ -153,11 +156,15 @@ class TrialDataset(torch.utils.data.Dataset):
             return self._betas[session][place - self._begins[session]].copy()
 
     def _read(self, session: str) -> NDArray[np.float32]:
-        betas = self._sub.get_betas(session, **self._filters)
-        assert isinstance(betas, np.ndarray)
+        grid, voxels = chosen_voxels(self._files, self._roi, self._mask, self._mask_source)
+        request = request_betas(
+            self._files, session, grid, voxels, self._threshold, self._stimuli_group,
+            self._mask_source,
+        )  # fmt: skip
+        betas = read_betas({session: request})[session]
         if len(betas) != self._lengths[session]:
             raise InconsistentDataError(
-                f"{session} of {self._sub.name} has {len(betas)} trials now and had "
+                f"{session} of {self._files.name} has {len(betas)} trials now and had "
                 f"{self._lengths[session]}. Make the dataset again."
             )
         return betas
@@ -176,47 +183,47 @@ class TrialDataset(torch.utils.data.Dataset):
                 stacklevel=4,
             )
 
-    def _picture(self, stimuli: Stimuli, label: str) -> Any:
+    def _picture(self, stimuli: LocalStimuli, label: str) -> Any:
         picture = stimuli.images.get(label)
         if self._transform is not None:
             return self._transform(picture)
-        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+        # numpy reorders the axes, because torch would start threads, after which the same operation
+        # deadlocks in a forked process.
+        channels = np.ascontiguousarray(np.moveaxis(np.asarray(picture), -1, 0))
+        return torch.from_numpy(np.divide(channels, 255, dtype=np.float32))
 
-    def _require_images(self, stimuli: Stimuli) -> None:
+    def _require_images(self, stimuli: LocalStimuli) -> None:
         unknown = [label for label in dict.fromkeys(self._labels) if label not in stimuli.images]
         if unknown:
             raise InconsistentDataError(
-                f"{len(unknown)} images shown to {self._sub.name} are not among the stimuli "
+                f"{len(unknown)} images shown to {self._files.name} are not among the stimuli "
                 f"(first: {unknown[0]}). Download them again with laion_fmri.download_stimuli()."
             )
 
 
-def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
-    """Which sessions, in order; all of them must be local."""
+def _sessions(files: SubjectFiles, session: layout.Filter) -> list[str]:
+    """Return the sessions in order; all must be downloaded."""
     if session is None:
-        asked = sub.get_sessions()
-    elif isinstance(session, str) or not isinstance(session, Iterable):
-        asked = [layout.session_id(session)]
+        asked = files.sessions()
     else:
-        asked = list(dict.fromkeys(layout.session_id(one) for one in session))
+        asked = list(dict.fromkeys(layout.session_id(one) for one in as_items(session)))
     for one in asked:
-        SubjectFiles(sub.name, sub.data_dir).require_betas(one)
+        files.require_betas(one)
     if not asked:
         raise DataNotDownloadedError(
-            f"No session of {sub.name} to make a dataset of. "
-            f"download(subject={sub.name!r}, ses='ses-01') fetches one."
+            f"No session of {files.name} to make a dataset of. "
+            f"download(subject={files.name!r}, ses='ses-01') fetches one."
         )
     return asked
 
 
-def _tables(sub: Subject, sessions: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """The trial tables of these sessions, indexed by global trial index."""
+def _tables(files: SubjectFiles) -> dict[str, pd.DataFrame]:
+    """Return the trial tables of the downloaded sessions, indexed by global trial index."""
     import pandas as pd
 
-    tables = sub.get_trial_info(session=None)
-    assert isinstance(tables, dict)
+    tables = {session: files.trial_table(session) for session in files.sessions()}
     first = 0
     for table in tables.values():
         table.index = pd.RangeIndex(first, first + len(table))
         first += len(table)
-    return {session: tables[session] for session in sessions}
+    return tables

@@ -93,7 +93,9 @@ def test_an_id_is_for_its_own_service():
     save_credentials(HERE, ID)
     assert load_credentials(THERE) is None
     assert load_credentials("http://example.org") is None
-    with pytest.raises(AccessNotFoundError, match=f"here is for {HERE}.*request-access") as caught:
+    with pytest.raises(
+        AccessNotFoundError, match=f"request id is for {HERE}.*request-access"
+    ) as caught:
         require_credentials(THERE)
     assert "\n" not in str(caught.value)
 
@@ -167,7 +169,7 @@ def test_a_file_that_others_can_read_is_closed_and_named():
 
 def test_places_that_cannot_hold_it(home, monkeypatch):
     (home / ".cache").write_text("in the way")
-    with pytest.raises(ConfigError, match=f"cannot be kept.*{ENVIRONMENT}"):
+    with pytest.raises(ConfigError, match=f"cannot be stored.*{ENVIRONMENT}"):
         save_credentials(HERE, ID)
     (home / ".cache").unlink()
     credentials_file().mkdir(parents=True)
@@ -219,3 +221,19 @@ def test_what_is_shown_of_an_id():
     assert str(RequestId("lfm_short1")) == "…"
     assert str(RequestId("0123456789abcdef")) == "…ef"
     assert f"{ID}" == "lfm_…3f" and ID != OTHER_ID and hash(ID) == hash(RequestId(ID.reveal()))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_an_editor_saved_again_is_read(encoding):
+    path = save_credentials("https://a.example.org", RequestId("lfm_0123456789"), "ä@a.org")
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    found = load_credentials("https://a.example.org")
+    assert found.request_id == RequestId("lfm_0123456789")
+    assert found.email == "ä@a.org"
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged():
+    credentials_file().mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"cannot be read \(.*Check who may read it") as said:
+        load_credentials("https://a.example.org")
+    assert "delete" not in str(said.value)

@@ -141,9 +141,9 @@ def test_refused_by_the_service(demo, settings, scripted):
 
 def test_nothing_is_sent_when_the_id_could_not_be_kept(demo, settings, home):
     (home / ".cache").write_text("in the way")
-    with pytest.raises(ConfigError, match="cannot be kept"):
+    with pytest.raises(ConfigError, match="cannot be stored"):
         request_stimulus_access(**GIVEN, settings=settings)
-    with pytest.raises(ConfigError, match="cannot be kept"):
+    with pytest.raises(ConfigError, match="cannot be stored"):
         login(demo.issue(), settings=settings)
     assert not demo.n_requests
 

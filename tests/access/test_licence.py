@@ -8,7 +8,12 @@ import pytest
 
 from laion_fmri import access, layout
 from laion_fmri._errors import ConfigError, DataDirNotSetError, LicenseNotAcceptedError
-from laion_fmri.access import accept_license, is_license_accepted, require_license
+from laion_fmri.access import (
+    accept_license,
+    is_license_accepted,
+    obtain_license,
+    require_license,
+)
 
 
 def test_accepted_once(tmp_path, monkeypatch):
@@ -43,10 +48,37 @@ def test_directories_that_cannot_hold_it(tmp_path):
         accept_license(tmp_path)
 
 
-def test_the_former_name_still_works(tmp_path):
-    with pytest.warns(DeprecationWarning, match="accept_license"):
-        access.accept_licenses(tmp_path)
-    assert access.is_license_accepted(tmp_path)
+@pytest.mark.parametrize("said", ["I AGREE", " i agree. ", '"I  AGREE"', "yes", "Y"])
+def test_agreed_by_typing_it(tmp_path, capsys, said):
+    asked = []
+    obtain_license(tmp_path, ask=lambda question: asked.append(question) or said)
+    assert is_license_accepted(tmp_path)
+    assert "I AGREE" in asked[0]
+    assert "CC0" in capsys.readouterr().out
+    obtain_license(tmp_path, ask=None)  # not asked again
+
+
+@pytest.mark.parametrize("said", ["", "no", "I do not agree", "I AGREE not", EOFError, KeyError])
+def test_anything_else_declines(tmp_path, said):
+    def ask(question):
+        if isinstance(said, str):
+            return said
+        raise EOFError if said is EOFError else NotImplementedError  # a notebook nobody watches
+
+    with pytest.raises(LicenseNotAcceptedError, match="nothing was fetched"):
+        obtain_license(tmp_path, ask=ask)
+    assert not is_license_accepted(tmp_path)
+
+
+def test_several_agreements_in_one_call(tmp_path, demo, monkeypatch):
+    monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LAION_FMRI_ACCESS_URL", demo.url)
+    about_me = ["Ada Lovelace", "ada@uni.org", "Uni", "C. Babbage", "To look at pictures of it."]
+    answers = iter(["I AGREE", *about_me, "yes", "yes"])
+    access.accept_licenses(True, ask=lambda question: next(answers))
+    assert is_license_accepted()
+    assert access.load_credentials(demo.url) is not None
+    access.accept_licenses(include_stimuli=True)  # there is nothing left to ask
 
 
 def test_every_public_name_is_there():

@@ -31,7 +31,7 @@ from laion_fmri.access.credentials import credentials_file
 from laion_fmri.access.secret import Secret, harmless
 from laion_fmri.bucket import Bucket
 from laion_fmri.config import Settings
-from laion_fmri.http_ranges import HttpPool
+from laion_fmri.http.ranges import HttpPool
 from laion_fmri.transfer.engine import run
 from laion_fmri.transfer.plan import make_plan
 

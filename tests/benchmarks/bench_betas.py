@@ -158,7 +158,7 @@ def prepare(profile: str, folder: Path) -> Path:
         SUBJECT, settings=settings, bucket=bucket, ses=SESSION, include_anatomical=True
     )
     accept_license(data_dir)
-    fetch(plan, bucket)
+    fetch(plan)
     return data_dir
 
 

@@ -34,13 +34,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from headless import launch
 from served import served as explorer
 
-from laion_fmri import layout
+from laion_fmri import layout, maps
 from laion_fmri.config import Settings
 from laion_fmri.demo.anatomy import make_brain, write_anatomy
 from laion_fmri.demo.home import DemoHome, prepare_demo_home
 from laion_fmri.demo.profiles import get_profile
-from laion_fmri.explorer import brain_data, maps
-from laion_fmri.explorer.components.brain_view import BrainView
+from laion_fmri.explorer.brain import data as brain_data
+from laion_fmri.explorer.brain.view import BrainView
 from laion_fmri.explorer.data import ExplorerData
 
 SUBJECT = "sub-01"

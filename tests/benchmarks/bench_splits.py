@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from laion_fmri import layout
 from laion_fmri.config import Settings
-from laion_fmri.explorer import split_data, split_space
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.split_data import SplitChoice
+from laion_fmri.explorer.splits import data as split_data
+from laion_fmri.explorer.splits.data import SplitChoice
 from laion_fmri.layout import OOD_TYPES
 from laion_fmri.splits import list_splits, make_split
 from laion_fmri.splits.registry import names_sha256
-from laion_fmri.splits.terms import differing_terms
+from laion_fmri.splits.terms import TERMS
 
 SUBJECTS = ("sub-01", "sub-03", "sub-05", "sub-06", "sub-07")
 POOL = "sub-01"
@@ -189,19 +190,19 @@ def in_the_library(root: Path) -> None:
     def first_picture() -> None:
         found = split_data.report(data, SplitChoice(POOL, "tau", (), POOL))
         assert found.split is not None
-        images = split_space.map_images(data, [found.split], False)
+        images = split_data.map_images(data, [found.split], False)
         assert found.trials is not None and found.trials["n_trials"].sum() == N_TRIALS
-        split_space.pca_map(data, "CLIP", images)
+        split_data.pca(data, "CLIP", images)
 
     def change(name: str, others: tuple[str, ...] = ()) -> None:
         found = split_data.report(data, SplitChoice(POOL, name, (), POOL))
         assert found.split is not None
-        splits = {name: found.split, **split_space.local_splits(data, POOL, others)}
-        images = split_space.map_images(data, list(splits.values()), False)
-        split_space.pca_map(data, "CLIP", images)
-        split_space.measured(data, "CLIP", splits)
-        for index in (split_space.noun_index(data), split_space.word_index(data)):
-            differing_terms(index, found.split.train_ids, found.split.test_ids)
+        splits = {name: found.split, **split_data.local_splits(data, POOL, others)}
+        images = split_data.map_images(data, list(splits.values()), False)
+        split_data.pca(data, "CLIP", images)
+        split_data.measured(data, "CLIP", splits)
+        for kind in TERMS:
+            split_data.split_terms(data, kind, found.split)
 
     report("sizes, trials and PCA map of the first split", timed(first_picture),
            BUDGETS["first picture"])  # fmt: skip
@@ -213,14 +214,20 @@ def in_the_library(root: Path) -> None:
     report("  the slowest of them", max(seconds))
     again = [timed(lambda n=name: change(n)) for name in names]  # type: ignore[misc]
     report("  seen before, median", statistics.median(again))
+    found = split_data.local_splits(data, POOL, ["tau", "ood"])
+    for name, split in found.items():
+        one = {name: split}
+        measured = split_data.measured(data, "CLIP", one)
+        draw = partial(split_data.with_random_sides, data, measured, one)
+        report(f"random splits of the sizes of {name}, in the background", timed(draw))
     compared = tuple(names[:3])
     report("twelve splits side by side, measured", timed(lambda: change("tau", tuple(names))))
     report("four splits side by side", timed(lambda: change("tau", compared)))
-    splits = split_space.local_splits(data, POOL, ["tau"])
-    images = split_space.map_images(data, list(splits.values()), True)
+    splits = split_data.local_splits(data, POOL, ["tau"])
+    images = split_data.map_images(data, list(splits.values()), True)
     report(
         f"PCA map of {len(images):,} images",
-        timed(lambda: split_space.pca_map(data, "CLIP", images)),
+        timed(lambda: split_data.pca(data, "CLIP", images)),
     )
     for method in ("random", "cluster", "distance"):
         seconds_made = timed(

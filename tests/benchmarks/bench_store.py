@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 from bench_betas import SESSION, SUBJECT, prepare
 
-from laion_fmri import store
-from laion_fmri.store_file import BetasStore
-from laion_fmri.store_writer import write_store
+from laion_fmri.store import betas_store as store
+from laion_fmri.store.file import BetasStore
+from laion_fmri.store.writer import write_store
 from laion_fmri.subject import Subject
+from laion_fmri.subject_files import SubjectFiles
 
 N_COLD = 3
 Read = Callable[[np.ndarray | None, np.ndarray | None], np.ndarray]
@@ -55,8 +56,7 @@ def forget(path: Path) -> None:
 def questions(sub: Subject, n_voxels: int, n_trials: int) -> dict[str, tuple]:
     """What is asked of every layout: (columns, trials), None being all."""
     rng = np.random.default_rng(0)
-    brain = np.flatnonzero(sub.get_brain_mask())
-    sizes = {name: sub.get_roi_mask(name)[brain] for name in sub.get_available_rois()}
+    sizes = sub.get_roi_masks(sub.get_available_rois())
     name = min(sizes, key=lambda one: abs(int(sizes[one].sum()) - 500))
     columns = np.flatnonzero(sizes[name])
     scattered = np.sort(rng.choice(n_voxels, min(500, n_voxels), replace=False))
@@ -133,7 +133,7 @@ def compare_layouts(sub: Subject, asked: dict[str, tuple], repeats: int) -> None
     other = path.with_suffix(".other")
     try:
         for width in (16, 32, 64, 128, 256, 1024):
-            series = sub._files.series(SESSION, header.grid)
+            series = SubjectFiles(sub.name, sub.data_dir).series(SESSION, header.grid)
             write_store(other, replace(header, width=width), series)
             report(f"blocks of {width} voxels", other, kept(other), asked, repeats)
         betas = kept(path)(None, None)

@@ -35,8 +35,8 @@ from in_page import STOPWATCH
 from laion_fmri import layout
 from laion_fmri.config import Settings
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.trial_filter import Filters
-from laion_fmri.explorer.trial_source import TrialSource
+from laion_fmri.explorer.trials.data import TrialSource
+from laion_fmri.trial_selection.filters import Filters
 
 SUBJECTS = ("sub-01", "sub-03", "sub-05", "sub-06", "sub-07")
 N_SHARED, N_UNIQUE, N_SESSIONS, N_TRIALS = 1_492, 4_712, 30, 1_067
@@ -47,7 +47,7 @@ from pathlib import Path
 from laion_fmri.config import Settings
 from laion_fmri.explorer.app import create_app
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.server import warm_up
+from laion_fmri.explorer.server.serve import warm_up
 data = ExplorerData(Settings(data_dir=Path(sys.argv[1])))
 warm_up(data)  # as `laion-fmri explore` does while the browser opens
 port = int(sys.argv[2])
@@ -215,10 +215,9 @@ def core(root: Path, rounds: int) -> None:
         report(f"core: filter {filters.text[:28]}", asked, 200)
     for query in ("dog", "a", "red dog", '"the dog"', "wooden ta"):
         report(f"core: captions {query}", times(lambda q=query: search.search(q), rounds), 100)
-    source.image_neighbours("CLIP", trials.images[0], 12, None)
+    source.nearest_images(0, "CLIP", 12, "all")
     near = [
-        times(lambda t=t: source.image_neighbours("CLIP", trials.images[t], 12, None), 1)[0]
-        for t in range(rounds)
+        times(lambda t=t: source.nearest_images(t, "CLIP", 12, "all"), 1)[0] for t in range(rounds)
     ]
     report("core: neighbours in 25,052 × 1,024", near, 50)
 

@@ -178,4 +178,4 @@ def test_a_download_from_s3(bucket, tmp_path):
         path = tmp_path / key.replace("FFA-1", "FFA1")
         assert path.read_bytes() == OBJECTS[key]
     again = make_plan(bucket.objects("derivatives/"), tmp_path, bucket)
-    assert {f.status for f in again.files} == {FileStatus.HERE}
+    assert {f.status for f in again.files} == {FileStatus.DOWNLOADED}

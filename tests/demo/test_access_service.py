@@ -68,6 +68,7 @@ def get(url, **headers):
 def test_it_serves_the_gated_files_of_a_demo_bucket(tiny_bucket):
     with DemoAccessService(tiny_bucket) as service:
         manifest = get(f"{service.url}/api/v1/manifest").json()
+        assert set(manifest) == {"current_terms_version", "dataset", "versions", "files"}
         assert manifest["current_terms_version"] == "1.0"
         for file in manifest["files"]:
             whole = (tiny_bucket / layout.STIMULI_TREE / file["name"]).read_bytes()

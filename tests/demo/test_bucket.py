@@ -14,6 +14,7 @@ import pytest
 from laion_fmri import layout
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
 from laion_fmri.demo import copy_gated_stimuli, load_truth, write_demo
+from laion_fmri.demo.home import is_demo_dataset
 from laion_fmri.demo.profiles import PROFILES
 
 TINY = PROFILES["tiny"]
@@ -83,7 +84,8 @@ def test_rois_cover_all_categories_and_carry_hyphens_in_their_keys(keys: list[st
 
 def test_a_left_only_roi_has_left_files_only(keys: list[str]) -> None:
     own = [k for k in keys if "sub-01" in k and "label-VWFA-1_" in k]
-    assert len(own) == 3
+    assert len(own) == 4
+    assert sum("res-1pt5" in key for key in own) == sum("res-1pt8" in key for key in own) == 1
     assert not any("hemi-R" in key for key in own)
 
 
@@ -153,6 +155,7 @@ def test_the_policy_denies_held_out_sessions_and_gated_images(
     assert layout.STIMULI_IMAGES in denied
     held_out = [k for k in keys if layout.is_held_out(k)]
     assert {layout.betas("sub-01", s) for s in layout.HELD_OUT_SESSIONS} <= set(held_out)
+    assert any("/sub-01/ses-31/func/sub-01_ses-31_task-oloc" in k for k in set(keys) - set(denied))
     assert set(denied) == {*held_out, layout.STIMULI_IMAGES}
 
 
@@ -194,3 +197,11 @@ def test_gated_stimuli_are_copied_whole(tiny_bucket: Path, tmp_path: Path) -> No
         copy_gated_stimuli(tmp_path, tmp_path)
     with pytest.raises(InvalidArgumentError, match="no demo dataset"):
         load_truth(tmp_path)
+
+
+def test_the_demo_is_told_from_other_datasets(tiny_bucket: Path, tmp_path: Path) -> None:
+    assert is_demo_dataset(tiny_bucket)
+    assert not is_demo_dataset(tmp_path)
+    for text in ("", "[]", '{"GeneratedBy": [{"Name": "another"}]}'):
+        (tmp_path / "dataset_description.json").write_text(text)
+        assert not is_demo_dataset(tmp_path)

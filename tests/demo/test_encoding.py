@@ -97,7 +97,7 @@ def test_a_split_scores_what_the_known_truth_allows(dataset):
     found = evaluate("random_0", sub, "all", pool=SUBJECT)
     score = found.scores["random_0"]
     averages = image_averages(sub, score.split.test_ids, found.in_mask)
-    with Embeddings(data_dir) as embeddings:
+    with Embeddings("all", data_dir) as embeddings:
         clip = embeddings.rows("CLIP", list(averages.names)).astype(np.float64)
     reached, possible, published = [], [], []
     for roi in truth.subjects[SUBJECT].drivers:

@@ -102,6 +102,30 @@ def test_noise_ceilings_follow_from_the_written_betas(
         assert published.max() <= 100
 
 
+def test_z_scores_have_population_sd_and_repeats_sample_variance(
+    tiny_bucket: Path, mask: np.ndarray, betas: np.ndarray, trials: pd.DataFrame
+) -> None:
+    first = (trials["session"] == "ses-01").to_numpy()
+    runs, labels = trials["run"].to_numpy()[first], trials["label"].to_numpy()[first]
+    published = _map(tiny_bucket, layout.session_noise_ceiling(SUBJECT, "ses-01"))[mask]
+    table = pd.DataFrame(betas[first]).loc[:, published > 0]
+
+    def ceiling(ddof_z: int, ddof_repeats: int) -> np.ndarray:
+        by_run = table.groupby(runs)
+        z = (table - by_run.transform("mean")) / by_run.transform("std", ddof=ddof_z)
+        by_image = z.groupby(labels)
+        shown = by_image.count()
+        noise = by_image.var(ddof=ddof_repeats)[shown > 1].mean()
+        ratio = (1 - noise).clip(lower=0) / noise
+        return (100 * ratio / (ratio + (1 / shown)[shown > 1].mean())).to_numpy()
+
+    expected = published[published > 0]
+    assert len(expected) > 100
+    assert np.allclose(ceiling(0, 1), expected, atol=0.01)
+    for other in ((0, 0), (1, 0), (1, 1)):
+        assert np.abs(ceiling(*other) - expected).max() > 1
+
+
 def test_noise_ceilings_agree_with_the_truth(tiny_bucket: Path, mask: np.ndarray) -> None:
     truth = load_truth(tiny_bucket).subjects[SUBJECT]
     published = _map(tiny_bucket, layout.subject_noise_ceiling(SUBJECT, "NoiseceilingAllrep"))

@@ -10,20 +10,21 @@ import pytest
 
 import laion_fmri.explorer
 from laion_fmri._errors import NotAllowedError
-from laion_fmri.explorer import driving_images, split_data, split_space
-from laion_fmri.explorer.components.image_view import ImageView
-from laion_fmri.explorer.components.marked_trials import MarkedTrials
-from laion_fmri.explorer.components.split_inspector import SplitInspector
-from laion_fmri.explorer.components.tiles import image_tiles
-from laion_fmri.explorer.contact_sheet import contact_sheet
+from laion_fmri.explorer.authorization import image_access_of, queue_of, verification_of
+from laion_fmri.explorer.brain.preferred_images import preferred_gallery
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.permitted import checkup_of, image_access_of, queue_of
-from laion_fmri.explorer.roles import IMAGES_HIDDEN, OWNER, Visitor
+from laion_fmri.explorer.discover.tab import DiscoverTab
+from laion_fmri.explorer.download.tab import DownloadTab
+from laion_fmri.explorer.runtime.error_messages import Absent
+from laion_fmri.explorer.runtime.visitor import IMAGES_HIDDEN, OWNER, Visitor
+from laion_fmri.explorer.splits.inspector import SplitInspector
 from laion_fmri.explorer.state import ExplorerState
-from laion_fmri.explorer.tabs.discover import DiscoverTab
-from laion_fmri.explorer.tabs.download import DownloadTab
-from laion_fmri.explorer.trial_data import Absent
-from laion_fmri.explorer.trial_source import TrialSource
+from laion_fmri.explorer.trials.data import TrialSource
+from laion_fmri.explorer.trials.image_view import ImageView
+from laion_fmri.explorer.trials.marked_trials import MarkedTrials
+from laion_fmri.explorer.widgets.image_grid import image_tiles
+from laion_fmri.splits import identical_images, load_split
+from laion_fmri.stimuli.contact_sheet import contact_sheet
 from laion_fmri.transfer.plan import TransferPlan
 
 VIEWER = Visitor(may_act=False, sees_images=False, owner="olga")
@@ -45,6 +46,7 @@ def data(whole) -> ExplorerData:
 def test_no_way_of_the_library_leads_a_viewer_to_an_image(data: ExplorerData):
     images, sub = data.stimuli().images, data.subject("sub-01")
     name = str(sub.get_trial_info("ses-01")["label"].iloc[0])
+    split = load_split("random_0", data_dir=data.data_dir)
     for ask in (
         lambda: images[name],
         lambda: images.get(name),
@@ -57,9 +59,9 @@ def test_no_way_of_the_library_leads_a_viewer_to_an_image(data: ExplorerData):
         lambda: sub.images.array("ses-01"),
         lambda: next(sub.images.all()),
         lambda: contact_sheet(images, [(name, "")]),
-        lambda: split_data.thumbnails(data, [name]),
-        lambda: split_space.file_hashes(data, [name]),
-        lambda: TrialSource(data, "sub-01").thumbnails([name]),
+        lambda: identical_images(split, images=images),
+        lambda: data.stimuli().images.thumbnail(name),
+        lambda: data.thumbnails([name]),
     ):
         with pytest.raises(NotAllowedError, match="agreement"):
             ask()
@@ -69,15 +71,14 @@ def test_no_way_of_the_library_leads_a_viewer_to_an_image(data: ExplorerData):
 def test_what_an_owner_filled_caches_with_does_not_come_out(whole, data):
     source = TrialSource(whole, "sub-01")
     names = source.trials().images[:4]
-    assert all(source.thumbnails(names)) and split_data.thumbnails(whole, names)
+    assert all(tile.picture for tile in image_tiles(whole, names))
     assert not isinstance(source.parts(0).picture, Absent)
     seen = TrialSource(data, "sub-01")
-    assert [tile.picture for tile in image_tiles(seen, names)] == [b""] * 4
-    assert all(tile.words for tile in image_tiles(seen, names))
+    assert [tile.picture for tile in image_tiles(data, names)] == [b""] * 4
+    assert all(tile.words for tile in image_tiles(data, names))
     picture = seen.parts(0).picture
     assert isinstance(picture, Absent) and picture.reason == IMAGES_HIDDEN
-    assert split_data.looks(data, names).pictures is None
-    assert not seen.has_images() and not split_data.has_images(data) and not data.has_images()
+    assert not seen.has_images() and not data.has_images()
     assert not isinstance(source.parts(0).picture, Absent)  # the owner still has them
 
 
@@ -93,19 +94,20 @@ def test_what_drives_a_place_is_told_in_captions(data):
     sub = data.subject("sub-01")
     voxels = np.zeros(sub.get_n_voxels(), dtype=bool)
     voxels[:20] = True
-    found = driving_images.drivers(data, sub, voxels, min_repeats=1)
-    assert found.highest and all(card.image is None for card in found.highest + found.lowest)
+    found = preferred_gallery(data, sub, voxels, min_repeats=1)
+    assert found.highest and not any(tile.picture for tile in found.highest + found.lowest)
     assert "not shown on this server" in found.note
 
 
 def test_only_the_data_of_a_page_open_stimuli():
     """The gate is in one place: nothing else of the explorer opens stimuli or subjects."""
     folder = Path(laion_fmri.explorer.__file__).parent
-    gate = {"data.py", "visitor_data.py", "hidden_images.py"}
+    gate = {"data.py"}
     openers = {"Stimuli", "load_stimuli", "Images", "load_subject", "Subject", "TrialImages"}
     found = {}
     for path in folder.rglob("*.py"):
-        if path.name in gate:
+        name = path.relative_to(folder).as_posix()
+        if name in gate:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         called = {
@@ -114,16 +116,16 @@ def test_only_the_data_of_a_page_open_stimuli():
             if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
         }
         if called & openers:
-            found[path.name] = called & openers
+            found[name] = called & openers
     # Whose subject a view by itself is of; the data that it then asks are the page's.
-    assert set(found) <= {"trial_source.py", "roi_picker.py"}, found
+    assert set(found) <= {"trials/data.py", "brain/roi_picker.py"}, found
 
 
 # --- actions --------------------------------------------------------------------------------
 
 
 def test_a_viewer_changes_nothing_of_the_server(whole, data, tmp_path):
-    queue, checkup, access = queue_of(data), checkup_of(data), image_access_of(data)
+    queue, verification, access = queue_of(data), verification_of(data), image_access_of(data)
     source = TrialSource(data, "sub-01")
     table = source.trials().table
     plan = TransferPlan((), tmp_path)
@@ -134,16 +136,16 @@ def test_a_viewer_changes_nothing_of_the_server(whole, data, tmp_path):
         lambda: queue.pause(1),
         lambda: queue.resume(1),
         lambda: queue.cancel(1),
-        queue.forget_history,
-        lambda: checkup.start(data.settings, data.bucket),
-        checkup.stop,
-        checkup.take_repair,
+        queue.clear_history,
+        lambda: verification.start(data.settings, data.bucket),
+        verification.stop,
+        verification.take_repair,
         lambda: access.login("5f1d7c1e-90c3-4c53-9d7b-2b6f0a4e77d1"),
         access.logout,
         access.check,
         access.terms,
-        lambda: source.selections.keep("sub-01", "mine", [1, 2], table),
-        lambda: source.selections.forget("sub-01", "mine"),
+        lambda: source.selections.save("sub-01", "mine", [1, 2], table),
+        lambda: source.selections.delete("sub-01", "mine"),
     ):
         with pytest.raises(NotAllowedError, match="olga"):
             act()
@@ -168,36 +170,40 @@ def test_rights_do_not_grow_by_asking_twice(data):
 def test_tabs_show_a_viewer_what_they_may_and_say_the_rest(data, monkeypatch):
     discover = DiscoverTab(ExplorerState(tab="Discover"), data)
     discover.open()
-    assert not discover.change.visible
-    discover._check_settings({"bucket": "s3://elsewhere"})
-    assert "olga" in discover.form.message.object
+    settings = discover.settings
+    assert not settings.change.visible
+    settings.fields["bucket"].value = "s3://elsewhere"
+    settings.submit.clicks += 1
+    assert "olga" in settings.message.object
 
     download = DownloadTab(ExplorerState(tab="Download", subject="sub-01"), data)
     download.open()
-    assert download.run.disabled and not download.access.status.visible
-    assert not download.check.view.visible
+    assert download.plan_section.run.disabled and not download.access.status.layout.visible
+    assert not download.check.layout.visible
     assert "olga" in download.jobs.messages[0][0].object
-    download._accept_licence()
+    download.licence.yes.clicks += 1
     assert "olga" in download.messages[0][0].object
 
 
 def test_a_viewer_makes_no_split(data):
     inspector = SplitInspector(data=data)
     assert not inspector.controls.make_button.visible
-    inspector._make({"name": "mine", "method": "random", "pool": "shared", "test_size": 0.2})
+    inspector.maker.name_input.value_input = "mine"
+    inspector.maker.method.value = "random"
+    inspector.maker.make()
     assert "olga" in inspector.maker.messages[0][0].object
     assert not list((data.data_dir / "splits").glob("own/**/mine.json"))
 
 
 def test_a_viewer_keeps_no_selection_but_uses_those_that_are_kept(data):
-    from laion_fmri.explorer.background import Gate, Latest
+    from laion_fmri.explorer.runtime.background import Gate, Latest
 
     marks = MarkedTrials(lambda: None, lambda busy: Latest(busy, Gate()))
     source = TrialSource(data, "sub-01")
     marks.set_trials(source, source.trials())
     marks.marked = [1, 2]
-    assert not marks.keep.visible and not marks.name_field.visible and not marks.forget.visible
+    assert not marks.save.visible and not marks.name_field.visible and not marks.delete.visible
     assert marks.sheet.disabled and not marks.tsv.disabled
     marks.name_field.value = "mine"
-    marks._keep()
-    assert "olga" in marks.messages[0][0].object and not marks.kept
+    marks.save.clicks += 1
+    assert "olga" in marks.messages[0][0].object and not marks.saved

@@ -194,7 +194,7 @@ def test_lists_of_images_have_pools_of_their_own(small: SmallDataset) -> None:
     assert splits.list_pools()[-2:] == ["own", "pilot"]
     assert splits.list_splits("pilot") == ["mine"]
     assert splits.load_split("mine", "pilot").test_ids == made.test_ids
-    with pytest.raises(UnknownNameError, match="Known here: mine"):
+    with pytest.raises(UnknownNameError, match="Known: mine"):
         splits.load_split("random_0", "pilot")
 
 

@@ -50,7 +50,7 @@ def test_scores_are_those_of_scikit_learn_with_the_penalty_chosen(sub, found):
     train, test = shown(sub, split.train_ids), shown(sub, split.test_ids)
     averages = image_averages(sub, [*train, *test], found.in_mask)
     place = {name: row for row, name in enumerate(averages.names)}
-    with Embeddings(sub.data_dir) as embeddings:
+    with Embeddings("all", sub.data_dir) as embeddings:
         rows = embeddings.rows("CLIP", list(place)).astype(np.float64)
     x = dict(zip(place, rows, strict=True))
     x_train = np.array([x[n] for n in train])
@@ -130,9 +130,9 @@ def test_the_ceiling_is_the_published_one_at_its_own_repeats():
 
 def test_voxels_below_the_noise_ceiling_are_left_out(sub):
     ceiling = sub.get_noise_ceiling(desc="Noiseceiling12rep")
-    threshold = float(np.median(ceiling[sub.get_roi_mask(ROI)[sub.get_brain_mask()]]))
+    threshold = float(np.median(ceiling[sub.get_roi_mask(ROI)]))
     found = evaluate("random_0", sub, ROI, pool="sub-01", nc_threshold=threshold)
-    inside = sub.get_roi_mask(ROI)[sub.get_brain_mask()]
+    inside = sub.get_roi_mask(ROI)
     assert np.array_equal(found.in_mask, inside & (ceiling > threshold))
     with pytest.raises(NoMatchingDataError, match="nc_threshold"):
         evaluate("random_0", sub, ROI, pool="sub-01", nc_threshold=100)

@@ -55,9 +55,11 @@ def test_listing_and_sizes_need_no_data() -> None:
         assert sum(tests) == sum(splits.split_sizes("random_0", pool))
 
 
-def test_loading_needs_a_data_directory() -> None:
-    with pytest.raises(DataDirNotSetError):
-        splits.load_split("random_0")
+def test_a_data_directory_that_is_gone_is_named(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("LAION_FMRI_DATA_DIR", str(tmp_path / "gone"))
+    for name in ("random_0", "tau"):
+        with pytest.raises(DataDirNotSetError, match="does not exist"):
+            splits.load_split(name)
 
 
 def test_unknown_names_are_refused_before_any_data_is_asked_for() -> None:

@@ -68,19 +68,124 @@ def test_kernel_sums_do_not_depend_on_blocks(monkeypatch) -> None:
     assert measures.kernel_sum(x, h=0.8) == pytest.approx(whole, rel=1e-6)
 
 
-def test_mmd2_of_random_sides_is_what_is_expected_of_them() -> None:
-    from laion_fmri.splits.distance_control import _expected_mmd2
+def plain_unbiased(x: np.ndarray, y: np.ndarray, h: float) -> float:
+    """By scikit-learn, the kernel of an image with itself left out."""
+    from sklearn.metrics.pairwise import rbf_kernel
 
+    def mean_of_others(a):
+        kernel = rbf_kernel(a, gamma=1 / (2 * h * h))
+        return kernel[~np.eye(len(a), dtype=bool)].mean()
+
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    between = rbf_kernel(x, y, gamma=1 / (2 * h * h)).mean()
+    return mean_of_others(x) + mean_of_others(y) - 2 * between
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 12), st.integers(2, 12), st.floats(0.3, 3), st.integers(0, 99))
+def test_estimates_equal_their_definitions(n: int, m: int, h: float, seed: int) -> None:
+    x = unit(n + m, seed=seed)
+    found = measures.compare(x, np.arange(n), np.arange(n, n + m), h=h)
+    assert found.mmd2 == pytest.approx(plain_mmd2(x[:n], x[n:], h), abs=1e-5)
+    assert found.mmd2_unbiased == pytest.approx(plain_unbiased(x[:n], x[n:], h), abs=1e-5)
+
+
+def plain_random_sides(x: np.ndarray, n_test: int, h: float, n_draws: int, seed: int):
+    """Draw by draw, each measured by itself."""
+    rng = np.random.default_rng(seed)
+    mmd2s, nearest = [], []
+    for _ in range(n_draws):
+        order = rng.permutation(len(x))
+        test, train = np.sort(order[:n_test]), np.sort(order[n_test:])
+        mmd2s.append(plain_mmd2(x[train], x[test], h))
+        nearest.append((x[test] @ x[train].T).max(axis=1))
+    return np.array(mmd2s), np.array(nearest)
+
+
+@pytest.mark.parametrize("n_test", [1, 6, 20, 39])
+def test_random_sides_equal_those_measured_one_by_one(n_test, small_blocks, monkeypatch) -> None:
+    monkeypatch.setattr(measures, "_MOST_NEIGHBOURS", 4)  # and some have none on the other side
+    monkeypatch.setattr(measures, "_ROWS_SORTED", 2)
+    x = unit(40, seed=7)
+    found = measures.random_sides(x, n_test, h=0.9, n_draws=9, seed=3)
+    mmd2s, nearest = plain_random_sides(x, n_test, 0.9, 9, 3)
+    assert found.mmd2 == pytest.approx(mmd2s, abs=1e-6)
+    assert found.nearest == pytest.approx(nearest, abs=1e-6)
+    assert found.median_distance == pytest.approx(np.median(1 - nearest, axis=1), abs=1e-6)
+
+
+@pytest.mark.parametrize("n_test", [3, 12, 30])
+def test_a_random_split_is_once_random_whatever_its_sizes(n_test: int) -> None:
     x = unit(60, seed=5)
     h = measures.bandwidth(x)
-    rng = np.random.default_rng(0)
-    values = []
-    for _ in range(400):
+    random = measures.random_sides(x, n_test, h=h, n_draws=2000)
+    standard_error = random.mmd2.std() / np.sqrt(2000)
+    assert abs(random.mmd2.mean() - random.mean_mmd2) < 4 * standard_error
+    # Other draws than those: their ratios are 1 on average, their p-values uniform.
+    rng = np.random.default_rng(99)
+    tests, ratios, unbiased = [], [], []
+    for _ in range(300):
         order = rng.permutation(60)
-        values.append(measures.mmd2(x[order[12:]], x[order[:12]], h=h))
-    expected = _expected_mmd2(measures.kernel_sum(x, h=h), 60.0, 60, 12)
-    standard_error = np.std(values) / np.sqrt(len(values))
-    assert abs(np.mean(values) - expected) < 4 * standard_error
+        found = measures.compare(x, order[n_test:], order[:n_test], h=h)
+        tests.append((random.test_mmd2(found).p_value, random.test_distance(found).p_value))
+        ratios.append(found.mmd2_ratio)
+        unbiased.append(found.mmd2_unbiased)
+        assert random.test_mmd2(found).ratio == pytest.approx(found.mmd2_ratio, rel=1e-4)
+    from scipy.stats import kstest
+
+    for p_values in np.transpose(tests):
+        assert kstest(p_values, "uniform").pvalue > 1e-3
+    for values, mean in ((ratios, 1), (unbiased, 0)):
+        assert abs(np.mean(values) - mean) < 4 * np.std(values) / np.sqrt(300)
+
+
+def test_sides_of_other_sizes_do_not_seem_more_alike() -> None:
+    """The larger a side, the smaller the biased estimate: only sides of one size compare."""
+    rng = np.random.default_rng(0)
+    x = measures.unit_rows(
+        rng.normal(size=(46, 16)) + np.where(np.arange(46) < 18, 0.35, 0)[:, None]
+    )
+    h = measures.bandwidth(x)
+    shifted = measures.compare(x, np.arange(18, 46), np.arange(18), h=h)
+    pool = np.arange(18, 46)  # of which random splits have 22 and 6 images
+    others = []
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(pool)
+        others.append(measures.compare(x, order[6:], order[:6], h=h).mmd2)
+    assert shifted.mmd2 < np.mean(others)  # read against these, it would be "more alike"
+    random = measures.random_sides(x, 18, h=h)
+    test = random.test_mmd2(shifted)
+    assert test.ratio > test.interval[1] > 1 > test.interval[0]
+    assert test.p_value < 0.02
+    assert shifted.mmd2_unbiased > 0
+
+
+def test_near_twins_are_read_against_random_sides() -> None:
+    x = unit(30, 16)
+    x[20:25] = x[:5]  # five pairs of twins
+    random = measures.random_sides(x, 6, h=1.0, n_draws=400)
+    split = measures.compare(x, np.r_[5:24, 24:30], np.arange(5), h=1.0)
+    test = random.test_twins(split, 0.999)
+    assert test.value == 5
+    # A pair is across the sides with a chance of 2 · 6 · 24 / (30 · 29).
+    assert test.mean == pytest.approx(5 * 2 * 6 * 24 / (30 * 29), rel=0.15)
+    assert test.p_value < 0.02
+
+
+def test_images_that_are_all_the_same_have_no_ratio() -> None:
+    x = np.repeat(unit(1), 8, axis=0)
+    found = measures.compare(x, np.arange(5), np.arange(5, 8), h=1.0)
+    random = measures.random_sides(x, 3, h=1.0, n_draws=19)
+    assert np.isnan(found.mmd2_ratio)
+    assert random.test_distance(found).p_value == random.test_mmd2(found).p_value == 1
+    one = measures.compare(unit(5), np.arange(4), np.arange(4, 5), h=1.0)
+    assert np.isnan(one.mmd2_unbiased) and np.isfinite(one.mmd2_ratio)
+
+
+@pytest.mark.parametrize(("n_test", "n_draws"), [(0, 9), (5, 9), (2, 0)])
+def test_random_sides_that_cannot_be(n_test: int, n_draws: int) -> None:
+    with pytest.raises(InvalidArgumentError, match="Both sides need an image"):
+        measures.random_sides(unit(5), n_test, h=1.0, n_draws=n_draws)
 
 
 def test_bandwidth_is_the_median_distance() -> None:
@@ -144,12 +249,6 @@ def test_near_duplicates_are_linked_by_chains(small_blocks) -> None:
     assert groups.tolist() == [0, 1, 0, 3, 0, 1]
 
 
-def test_overlap_of_test_sides() -> None:
-    tests = {"a": ["x", "y", "z"], "b": ["y"], "c": []}
-    assert measures.shared_tests(tests).tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
-    assert measures.shared_tests({}).shape == (0, 0)
-
-
 def test_identical_files_across_the_sides() -> None:
     train, test = {"a": "1", "b": "2", "c": "1"}, {"x": "1", "y": "3"}
     assert measures.identical_across(train, test) == [("a", "x"), ("c", "x")]
@@ -191,6 +290,11 @@ def test_a_split_in_a_model(small: SmallDataset) -> None:
         cosines = y.astype(np.float64) @ x.T
         assert found.nearest == pytest.approx(cosines.max(axis=1), abs=1e-5)
         assert found.mmd2 == pytest.approx(plain_mmd2(x, y, kernel.h), abs=1e-5)
+        random = space.random_sides(split, kernel, n_draws=99)
+        test_of_median = random.test_distance(found)
+        assert test_of_median.value == pytest.approx(np.median(1 - cosines.max(axis=1)), abs=1e-5)
+        assert test_of_median.interval[0] < 1 < test_of_median.interval[1]
+        assert random.nearest.shape == (99, len(test))
         best = int(cosines.max(axis=1).argmax())
         pair = found.pairs(found.twins(-1)[:1])[0]
         assert pair[:2] == (test[best], train[cosines[best].argmax()])

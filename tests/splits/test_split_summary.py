@@ -7,7 +7,9 @@ import pytest
 from small_dataset import OOD, SHARED, UNIQUE, SmallDataset
 
 from laion_fmri import splits
-from laion_fmri.splits.summary import composition, dataset_of, trial_counts
+from laion_fmri.splits import composition, count_shared_tests, split_table, trial_counts
+from laion_fmri.splits.split import Split, SplitVariant
+from laion_fmri.splits.summary import dataset_of, evenly_spaced
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,33 @@ def test_no_trials(small: SmallDataset) -> None:
     table = trial_counts(splits.load_split("tau"), SHARED[:0])
     assert table["n_trials"].tolist() == [0, 0, 0]
     assert np.isnan(table["mean_repeats"]).all()
+
+
+def test_the_table_of_a_split_has_a_row_for_each_image(small: SmallDataset) -> None:
+    split = splits.load_split("ood", "sub-01", ["shape", "gabor"])
+    table = split_table(split)
+    assert table.columns.tolist() == [
+        "image_name", "side", "dataset", "group", "ood_type", "edition",
+    ]  # fmt: skip
+    assert table["image_name"].tolist() == [*split.train_ids, *split.test_ids]
+    assert table["side"].tolist() == ["train"] * split.n_train + ["test"] * split.n_test
+    assert sorted(set(table["ood_type"])) == ["", "gabor", "shape"]
+    assert set(table["edition"]) == {"v1"}
+
+
+def test_overlap_of_test_sides() -> None:
+    tests = {"a": ("x", "y", "z"), "b": ("y",), "c": ()}
+    of_name = {
+        name: Split(name, "pilot", {}, (SplitVariant(0, (), ids),)) for name, ids in tests.items()
+    }
+    counts = count_shared_tests(of_name)
+    assert counts.to_numpy().tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert counts.index.tolist() == counts.columns.tolist() == ["a", "b", "c"]
+    assert count_shared_tests({}).shape == (0, 0)
+
+
+def test_examples_go_evenly_through_the_names():
+    names = [f"{i:03d}" for i in range(100)]
+    assert evenly_spaced(names, 4) == ["000", "033", "066", "099"]
+    assert evenly_spaced(names[:3], 4) == names[:3]
+    assert evenly_spaced([], 4) == []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from builders import LABELS, SmallData, picture
 
@@ -19,7 +22,7 @@ SECOND = [LABELS[3], LABELS[0], LABELS[0]]
 ALL = [*LABELS, *SECOND]
 COLUMNS = [
     "session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset",
-    "participant", "n_reps", "run", "beta_index",
+    "participant", "n_reps", "repeat", "run", "beta_index", "label",
 ]  # fmt: skip
 
 
@@ -78,6 +81,47 @@ def test_further_columns_of_the_trial_tables_come_along(small):
     assert table["participant"].tolist()[:4] == ["P"] * 4
 
 
+def test_a_further_column_has_one_type_over_all_sessions(small):
+    small.trials(code=["1", "2", "3", "4"], onset=["0.5", "n/a", "1.5", "2"])
+    small.trials(SECOND, ses="ses-10", code=["007", "n/a", "5.10"], onset=["1", "2", "3"])
+    assert small.subject.get_trial_info("ses-01")["code"].tolist() == [1, 2, 3, 4]
+    table = small.subject.metadata
+    assert table["code"].dropna().tolist() == ["1", "2", "3", "4", "007", "5.10"]
+    assert table["code"].isna().tolist() == [False] * 5 + [True, False]
+    assert table["onset"].dtype == np.float64
+    assert table["label"].tolist() == table["image_name"].tolist() == ALL
+
+
+def test_repeats_are_counted_over_the_sessions(small):
+    table = small.subject.metadata
+    assert table["repeat"].tolist() == [1, 1, 1, 1, 2, 2, 3]
+    small.trials(repeat=9, session_trial=9, image_name="x", unique_or_shared="x")
+    again = small.subject.metadata
+    assert again.equals(table)
+
+
+def test_metadata_are_read_once_and_again_when_a_file_changes(small, tmp_path):
+    sub = small.subject
+    first = sub.metadata
+    whole = first.copy()
+    first.loc[:, "image_name"] = "spoilt"
+    del first["run"]
+    assert sub.metadata.equals(whole)
+    small.trials([LABELS[0]], ses="ses-10")
+    assert len(sub.metadata) == 5
+    small.metadata(LABELS)
+    assert sub.metadata["stim_idx"].tolist() == [0, 1, 2, 3, 0]
+    small.betas(ses="ses-20")
+    small.trials(ses="ses-20")
+    assert len(sub.metadata) == 9
+    unpickled = pickle.loads(pickle.dumps(sub))
+    assert unpickled.metadata.equals(sub.metadata)
+    path = small.at(layout.trials("sub-01", "ses-20"))
+    path.write_text(path.read_text().replace("unique_LAION", "unique_NOBODY"))
+    with pytest.raises(InconsistentDataError, match="unique_NOBODY"):
+        _ = sub.metadata
+
+
 def test_sessions_without_trials_shift_nothing(small):
     small.embeddings()
     before = small.subject.embeddings.all("CLIP")
@@ -129,6 +173,9 @@ def test_embeddings_line_up_with_trials(small):
     assert sub.embeddings.models == ["CLIP"]
     assert np.array_equal(sub.embeddings.all("CLIP"), expected, equal_nan=True)
     assert np.array_equal(sub.embeddings.all("CLIP", session="10"), expected[4:])
+    several = sub.embeddings.all("CLIP", session=np.array([10, 1]))
+    assert list(several) == ["ses-10", "ses-01"]
+    assert np.array_equal(several["ses-01"], expected[:4], equal_nan=True)
     assert np.array_equal(sub.embeddings.get("CLIP", 5), expected[5])
 
 
@@ -149,6 +196,8 @@ def test_images(small):
     assert images.get(0).getpixel((0, 0)) == (2, 0, 0)
     assert images.array()[:, 0, 0, 0].tolist() == reds
     assert images.array(session="ses-10")[:, 0, 0, 0].tolist() == reds[4:]
+    assert list(images.array([1, "ses-10"])) == list(images.all([1, 10])) == ["ses-01", "ses-10"]
+    assert images.array([10])["ses-10"][:, 0, 0, 0].tolist() == reds[4:]
     every = images.all()
     assert len(every) == 7
     assert [image.getpixel((0, 0))[0] for image in every] == reds
@@ -164,31 +213,43 @@ def test_masks_and_captions_are_safe_on_every_trial(small):
     assert sub.segmentations.nouns(5) == ["hand"]
     assert np.array_equal(sub.segmentations.get(6, "hand"), masks[0])
     assert len(sub.segmentations.for_image(0)) == 1
-    assert sub.captions.list(0) == ["a hand", "machine"]
+    assert sub.captions.list(0) == ["machine", "a hand"]
     assert sub.captions.human(1) == ["else"]
     assert sub.captions.ai(1) is None
     assert sub.captions.list(2) == []
     assert len(sub.captions.get(0)) == 2
 
 
-@pytest.mark.parametrize("trial", [7, -1, 10**9, 1.0, "0", None])
+@pytest.mark.parametrize("trial", [7, -1, 10**9, 1.5, True, "0", None, [0]])
 def test_trials_that_do_not_exist(small, trial):
     small.captions([])
     with pytest.raises(TrialNotFoundError, match="numbered 0 to 6"):
         small.subject.captions.human(trial)
 
 
-def test_numpy_integers_are_trials(small):
+@pytest.mark.parametrize("trial", [np.int64(5), np.uint8(5), np.array(5), 5.0, np.float32(5)])
+def test_whole_numbers_of_every_type_are_trials(small, trial):
     small.captions([(LABELS[0], 1, "a hand")])
-    assert small.subject.captions.human(np.int64(5)) == ["a hand"]
+    assert small.subject.captions.human(trial) == ["a hand"]
+
+
+def test_embeddings_of_several_trials(small):
+    small.embeddings()
+    embeddings = small.subject.embeddings
+    for trials in ([5, 1], np.array([5, 1]), pd.Series([5, 1], index=[3, 4]), (t for t in (5, 1))):
+        assert np.array_equal(embeddings.get("CLIP", trials), embeddings.all("CLIP")[[5, 1]])
+    with pytest.raises(TrialNotFoundError, match="7 is not a trial"):
+        embeddings.get("CLIP", [5, 7])
 
 
 def test_sessions_that_are_not_here(small):
     small.embeddings()
     with pytest.raises(FileNotFoundError, match="ses-09"):
         small.subject.embeddings.all("CLIP", session="ses-09")
-    with pytest.raises(InvalidArgumentError):
+    with pytest.raises(FileNotFoundError, match="ses-09"):
         small.subject.embeddings.all("CLIP", session=9)
+    with pytest.raises(InvalidArgumentError):
+        small.subject.embeddings.all("CLIP", session=-9)
 
 
 def test_a_session_that_arrives_is_noticed(small):

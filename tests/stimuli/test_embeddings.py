@@ -30,7 +30,7 @@ def test_rows_are_joined_by_name(small):
     features = small.embeddings(shuffled)
     found = load_embeddings("CLIP", small.path)
     assert found.models == ["CLIP"]
-    assert found.image_ids("CLIP") == shuffled
+    assert found.names("CLIP") == shuffled
     assert found["CLIP"].tobytes() == features.tobytes()
     assert found["CLIP"].dtype == np.float16
     assert np.array_equal(found.get("CLIP", LABELS[0]), features[1])
@@ -141,3 +141,19 @@ def test_many_threads_read_the_same(small):
     for thread in threads:
         thread.join()
     assert got == [True] * 8
+
+
+def test_names_of_a_fixed_length_are_text(tmp_path):
+    small = SmallData(tmp_path)
+    features = small.embeddings()
+    path = small.at(layout.embeddings("CLIP"))
+    with h5py.File(path, "r+") as file:
+        del file["image_ids"]
+        file["image_ids"] = np.array([name.encode() for name in LABELS], dtype="S60")
+    found = load_embeddings("CLIP", tmp_path)
+    assert found.image_ids.tolist() == list(LABELS)
+    assert np.array_equal(found.get("CLIP", LABELS[2]), features[2])
+    with h5py.File(path, "r+") as file:
+        file["image_ids"][1] = b"\xff\xfe"
+    with pytest.raises(DamagedFileError, match="CLIP"):
+        _ = load_embeddings("CLIP", tmp_path).image_ids

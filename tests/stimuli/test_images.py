@@ -18,9 +18,11 @@ from laion_fmri._errors import (
     InconsistentDataError,
     InvalidArgumentError,
     LaionFmriError,
+    NotEnoughMemoryError,
     StimuliNotDownloadedError,
     UnknownNameError,
 )
+from laion_fmri.stimuli.hub import LocalStimuli
 from laion_fmri.stimuli.images import Images
 
 STORED = [
@@ -155,16 +157,48 @@ def test_flipped_bits_raise_nothing_else(tmp_path, form):
     noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), dtype=np.uint8)
     Image.fromarray(noise).save(out, form)
     small = SmallData(tmp_path)
-    small.metadata(["a"])
     broken = []
     for _ in range(150):
         data = bytearray(out.getvalue())
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         broken.append(bytes(data))
-    small.images([b""])
+    names = [f"broken {n}" for n in range(len(broken))]
+    small.metadata(names)
+    small.images(broken)
     images = Images(tmp_path)
-    for data in broken:
+    for name in names:
         try:
-            images._decoded("a", data, True)
+            images.get(name)
         except LaionFmriError as error:
             assert isinstance(error, DamagedFileError)
+
+
+def test_more_images_than_fit_into_memory_are_refused_before_they_are_decoded(tmp_path):
+    small = SmallData(tmp_path)
+    small.metadata()
+    small.images([picture(size=3000)] * len(LABELS))
+    many = [LABELS[0]] * 40_000  # 27 MB each
+    with pytest.raises(NotEnoughMemoryError, match=r"40,000 images take 1\.08 TB.*one by one"):
+        Images(tmp_path).array(many)
+
+
+def test_thumbnails_are_small_and_show_the_image_as_displayed(tiny_home):
+    images = LocalStimuli(tiny_home.data_dir).images
+    kinds = set()
+    for name in images.names()[:40]:
+        small = Image.open(io.BytesIO(images.thumbnail(name)))
+        assert small.format == "JPEG" and small.mode == "RGB" and small.size == (128, 128)
+        kinds.add(name.rpartition(".")[2])
+        scaled = images.get(name).resize((128, 128), Image.Resampling.BOX)
+        assert np.abs(np.asarray(small).astype(int) - np.asarray(scaled).astype(int)).mean() < 8
+    assert kinds == {"jpg", "png"}
+    assert max(Image.open(io.BytesIO(images.thumbnail(images.names()[0], 40))).size) == 40
+
+
+def test_a_damaged_image_has_no_thumbnail_and_missing_ones_are_named(tmp_path):
+    small = SmallData(tmp_path / "damaged")
+    small.metadata(["a"])
+    small.images([b"\xff\xd8 no picture"])
+    assert Images(tmp_path / "damaged").thumbnail("a") == b""
+    with pytest.raises(StimuliNotDownloadedError):
+        Images(tmp_path).thumbnail("any.jpg")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import LABELS, SmallData
+from builders import LABELS, SmallData, picture
 
 from laion_fmri._errors import (
     DamagedFileError,
@@ -12,7 +12,7 @@ from laion_fmri._errors import (
     StimuliNotDownloadedError,
     UnknownNameError,
 )
-from laion_fmri.stimuli.hub import load_stimuli
+from laion_fmri.stimuli.hub import LocalStimuli, load_stimuli
 from laion_fmri.stimuli.metadata import NameIndex, read_metadata
 
 
@@ -21,9 +21,14 @@ def test_metadata(tmp_path):
     small.metadata(["NA", *LABELS])
     table = read_metadata(tmp_path)
     assert table["image_name"].tolist() == ["NA", *LABELS]
-    assert load_stimuli(tmp_path).metadata.equals(table)
-    assert small.subject.get_n_stimuli() == 5
-    assert small.subject.has_stimuli()
+    assert LocalStimuli(tmp_path).metadata.equals(table)
+    sub = small.subject
+    assert [sub.get_n_stimuli(which) for which in (None, "shared", "unique")] == [5, 2, 2]
+    with pytest.raises(UnknownNameError, match="shared"):
+        sub.get_n_stimuli("common")
+    assert not sub.has_stimuli()
+    small.images([picture()] * 5)
+    assert sub.has_stimuli()
 
 
 def test_metadata_that_are_not_here(tmp_path):

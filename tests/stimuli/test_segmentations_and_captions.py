@@ -39,8 +39,8 @@ def test_masks(small):
             got = found.get(name, noun, instance)
             assert got.dtype == np.uint8
             assert np.array_equal(got, mask)
-        assert found.nouns(LABELS[0]) == ["hand", "sky"]
-        assert found.nouns(LABELS[0], localized_only=True) == ["hand"]
+        assert found.nouns(LABELS[0], localized_only=False) == ["hand", "sky"]
+        assert found.nouns(LABELS[0]) == ["hand"]
         assert found.for_image(LABELS[0])["instance_id"].tolist() == [0, 1, 0]
         assert found.masks([]).shape == (0, 6, 6)
         assert np.array_equal(found.masks([0, 0]), masks[::-1][[0, 0]])
@@ -52,7 +52,7 @@ def test_images_without_masks_give_empty_answers(small):
     assert not found.has_image(LABELS[1])
     assert found.nouns(LABELS[1]) == []
     assert len(found.for_image(LABELS[1])) == 0
-    with pytest.raises(UnknownNameError, match="There is none here"):
+    with pytest.raises(UnknownNameError, match="There is none"):
         found.get(LABELS[1], "hand")
 
 
@@ -61,7 +61,7 @@ def test_unknown_nouns_and_instances(small):
     found = Segmentations(small.path)
     with pytest.raises(UnknownNameError, match="Did you mean 'hand'"):
         found.get(LABELS[0], "hands")
-    with pytest.raises(UnknownNameError, match="Known here: 0, 1"):
+    with pytest.raises(UnknownNameError, match="Known: 0, 1"):
         found.get(LABELS[0], "hand", 7)
 
 
@@ -85,7 +85,7 @@ def test_masks_that_cannot_be_told_apart(small):
     with pytest.raises(InconsistentDataError, match=r"mask_row 1 .*Download it again"):
         Segmentations(small.path).nouns(LABELS[0])
     table.assign(mask_row=[0, 1, None, 2]).to_csv(path, index=False)
-    with pytest.raises(DamagedFileError, match="no whole number"):
+    with pytest.raises(DamagedFileError, match="not a whole number"):
         Segmentations(small.path).nouns(LABELS[0])
 
 
@@ -108,7 +108,7 @@ def test_the_metadata_alone_answer_what_is_in_an_image(small):
     small.segmentations(ROWS)
     small.at(layout.SEGMENTATIONS).unlink()
     found = Segmentations(small.path)
-    assert found.nouns(LABELS[0]) == ["hand", "sky"]
+    assert found.nouns(LABELS[0]) == ["hand"]
     with pytest.raises(StimuliNotDownloadedError, match=r"download_segmentations\(\)"):
         found.get(*ROWS[0])
 
@@ -141,7 +141,7 @@ def test_captions_in_rank_order(small):
     with Captions(small.path) as found:
         assert found.human(LABELS[0]) == ["None", "second"]
         assert found.ai(LABELS[0]) == "by a machine"
-        assert found.list(LABELS[0]) == ["None", "second", "by a machine"]
+        assert found.list(LABELS[0]) == ["by a machine", "None", "second"]
         assert found.get(LABELS[0])["caption_idx"].tolist() == [0, 1, 2]
         assert found.human(LABELS[1]) == ['a "quoted", <b>bold</b> one']
         assert found.ai(LABELS[1]) is None
@@ -162,7 +162,7 @@ def test_captions_in_any_order_with_ranks_twice_or_missing_are_those_of_the_tabl
         ai = of_image.loc[of_image["source"] == "ai", "caption"].tolist()
         assert found.human(name) == human
         assert found.ai(name) == next(iter(ai), None)
-        assert found.list(name) == human + ai[:1]
+        assert found.list(name) == of_image["caption"].tolist()
 
 
 def test_images_without_captions_give_empty_answers(small):
@@ -188,3 +188,67 @@ def test_damaged_and_missing_captions(small):
     path.write_bytes(path.read_bytes().replace(b"caption_idx", b"rank"))
     with pytest.raises(DamagedFileError, match="lacks the column caption_idx"):
         Captions(small.path).human(LABELS[0])
+
+
+NASTY = [
+    "nan",
+    "NaN",
+    "None",
+    "NA",
+    "null",
+    "inf",
+    "007",
+    "5.10",
+    "1e5",
+    "True",
+    '"',
+    "a\nb",
+    "a,b",
+]
+
+
+def test_nouns_and_captions_that_look_like_something_else_stay_text(small):
+    name = LABELS[0]
+    small.segmentations([(name, noun, i) for i, noun in enumerate([*NASTY, "n/a", ""])])
+    found = Segmentations(small.path)
+    assert found.nouns(name) == sorted(NASTY)
+    assert set(found.metadata["noun"].dropna()) == set(NASTY)
+    assert found.get(name, "007", NASTY.index("007")).shape == (6, 6)
+    small.captions([(name, i, text) for i, text in enumerate([*NASTY, "n/a", ""], 1)])
+    captions = Captions(small.path)
+    assert captions.human(name) == NASTY
+    assert captions.metadata["caption"].dropna().tolist() == NASTY
+
+
+@pytest.mark.parametrize("which", [[0], [0, 1, 2, 3]])
+def test_numbers_alone_as_nouns_and_captions_stay_text(small, which):
+    texts = ["007", "1234565", "5.10", "2"]
+    small.segmentations([(LABELS[0], texts[i], 0) for i in which])
+    assert Segmentations(small.path).nouns(LABELS[0]) == sorted(texts[i] for i in which)
+    small.captions([(LABELS[0], i + 1, texts[i]) for i in which])
+    assert Captions(small.path).human(LABELS[0]) == [texts[i] for i in which]
+
+
+def test_separators_at_the_end_of_rows_shift_nothing(small):
+    """As spreadsheets write them, in every table of the dataset."""
+    small.brain(), small.betas()
+    paths = [small.captions(CAPTIONS), small.metadata(), small.trials()]
+    small.segmentations(ROWS)
+    paths.append(small.at(layout.SEGMENTATIONS_METADATA))
+
+    def everything():
+        sub, masks = small.subject, Segmentations(small.path)
+        return [
+            sub.metadata.to_csv(),
+            Captions(small.path).metadata.to_csv(),
+            masks.metadata.to_csv(),
+        ]
+
+    before = everything()
+    for path in paths:
+        separator = "\t" if path.suffix == ".tsv" else ","
+        head, *rows = path.read_text().splitlines()
+        path.write_bytes(
+            "\r\n".join([head, *(row + separator * 2 for row in rows), ""]).encode("utf-8-sig")
+        )
+    assert everything() == before

@@ -16,10 +16,10 @@ from builders import LABELS, SmallData, picture
 
 from laion_fmri import layout
 from laion_fmri._errors import StimuliNotDownloadedError
+from laion_fmri.stimuli.cache import Cache, ForkSafeLock
 from laion_fmri.stimuli.captions import Captions
 from laion_fmri.stimuli.embeddings import load_embeddings
-from laion_fmri.stimuli.hub import Stimuli, load_stimuli
-from laion_fmri.stimuli.once import ForkSafeLock, Kept
+from laion_fmri.stimuli.hub import LocalStimuli, Stimuli, load_stimuli
 from laion_fmri.stimuli.segmentations import Segmentations
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -169,7 +169,7 @@ def test_a_lock_that_another_thread_held_is_free_in_the_child():
 
 
 def test_a_value_is_made_once():
-    kept, made, start = Kept(), [], threading.Barrier(6)
+    cache, made, start = Cache(), [], threading.Barrier(6)
 
     def make() -> object:
         made.append(1)
@@ -177,17 +177,17 @@ def test_a_value_is_made_once():
 
     def ask(_: int) -> object:
         start.wait()
-        return kept.get("x", make)
+        return cache.get("x", make)
 
     with ThreadPoolExecutor(6) as pool:
         values = list(pool.map(ask, range(6)))
     assert len({id(value) for value in values}) == len(made) == 1
-    assert kept.made() == values[:1]
-    kept.clear()
-    assert kept.get("x", make) is not values[0]
+    assert cache.made() == values[:1]
+    cache.clear()
+    assert cache.get("x", make) is not values[0]
     with pytest.raises(ZeroDivisionError):
-        kept.get("y", lambda: 1 / 0)
-    assert len(kept.made()) == 1
+        cache.get("y", lambda: 1 / 0)
+    assert len(cache.made()) == 1
 
 
 # --- each part with its own files alone -----------------------------------------------------
@@ -213,7 +213,7 @@ def test_each_part_works_when_only_its_own_files_are_here(small, part):
     for path in (small.path / layout.STIMULI_TREE).iterdir():
         if path.relative_to(small.path).as_posix() not in needed:
             path.unlink()
-    stim = load_stimuli(small.path)
+    stim = LocalStimuli(small.path)
     assert len(np.asarray(read(stim)))
     standalone = {
         "embeddings": lambda: load_embeddings(data_dir=small.path).get("CLIP", LABELS[0]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -106,6 +107,17 @@ class SmallData:
         if stored is None:
             stored = self.rng.normal(size=(*GRID, len(LABELS))).astype("f4")
         return write_nifti(self.at(layout.betas(SUB, ses, extension)), stored, **more)
+
+    def huge_betas(self, ses: str = SES) -> Path:
+        """A brain mask and betas that would take 524 GB, in a file of holes."""
+        shape = (160, 160, 160)
+        self.brain(np.ones(shape, "u1"))
+        path = self.betas(np.zeros((*shape, 0), "u1"), ses=ses)
+        header = bytearray(gzip.decompress(path.read_bytes()))
+        header[48:50] = np.array(32_000, "<i2").tobytes()  # volumes
+        path.write_bytes(gzipped(bytes(header)))
+        os.truncate(path, 130_000_000)  # as small as such a file can be
+        return path
 
     def trials(self, labels: Sequence[str] = LABELS, ses: str = SES, **columns: object) -> Path:
         table = pd.DataFrame(

@@ -32,7 +32,7 @@ class CountingBucket:
         self.starts: list[tuple[str, int]] = []
         self.before_read: Callable[[str, int], bytes | None] | None = None
         self.checksums: dict[str, Checksum] = {}
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
         return self.bucket.objects(prefix)
@@ -50,7 +50,7 @@ class CountingBucket:
     def open(
         self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
     ) -> Iterator[ByteStream]:
-        with self._lock:
+        with self.lock:
             self.starts.append((key, start))
         with self.bucket.open(key, start, stop, etag) as stream:
             yield _Counted(self, key, stream)
@@ -68,6 +68,6 @@ class _Counted:
             if instead is not None:
                 return instead
         chunk = self.stream.read(size)
-        with owner._lock:
+        with owner.lock:
             owner.n_bytes[self.key] = owner.n_bytes.get(self.key, 0) + len(chunk)
         return chunk

@@ -54,7 +54,7 @@ class FinalFiles:
     def look(self) -> None:
         """Check the files that are new since the last look."""
         for entry in _files(self.folder):
-            if entry.name.endswith(".part"):
+            if entry.name.endswith((".part", ".lock")):
                 continue
             try:
                 with open(entry.path, "rb") as file:  # noqa: PTH123

@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -41,10 +43,10 @@ def served(
     environment : mapping, optional
         Beside what there is.
     log : Path, optional
-        Where its standard error goes.
+        Where its standard error goes, and what it says once it is served.
     """
     command = [sys.executable, "-m", "laion_fmri", "explore", "--no-browser", "--port", "0"]
-    errors = log.open("wb") if log else None
+    errors = log.open("ab", buffering=0) if log else None
     process = subprocess.Popen(
         [*command, *arguments],
         env={**os.environ, **(environment or {})},
@@ -52,11 +54,15 @@ def served(
         stderr=errors,
         text=True,
     )
+    reader = None
     try:
         assert process.stdout is not None
         line = next((line for line in process.stdout if "Ctrl-C" in line), "")
         found = _PORT.search(line)
         assert found, f"The server said {line!r} and ended with {process.wait(5)}"
+        # Nobody would read on: once the pipe is full, the server would wait for ever.
+        reader = threading.Thread(target=_keep, args=(process.stdout, errors), daemon=True)
+        reader.start()
         address = f"http://127.0.0.1:{found[1]}{_prefix(arguments)}/"
         wait_for_health(address)
         _processes[address] = process.pid
@@ -67,8 +73,16 @@ def served(
             process.wait(20)
         finally:
             process.kill()  # one that does not end must not outlive the test that says so
+            if reader:
+                reader.join(20)
         if errors:
             errors.close()
+
+
+def _keep(said: IO[str], log: IO[bytes] | None) -> None:
+    for line in said:
+        if log is not None:
+            log.write(line.encode())
 
 
 def _prefix(arguments: Sequence[str]) -> str:

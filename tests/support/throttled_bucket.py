@@ -11,7 +11,7 @@ from laion_fmri.bucket import ByteStream
 from laion_fmri.bucket.directory import DirectoryBucket
 
 STEP = 1000  # bytes
-PATIENCE = 20  # seconds
+PATIENCE = 120  # seconds: a machine under load starts processes slowly
 
 
 class ThrottledBucket(DirectoryBucket):

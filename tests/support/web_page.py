@@ -68,6 +68,7 @@ class WebPage:
         self.address, self.keeps = address, keeps
         self.cookies = "; ".join(f"{k}={v}" for k, v in (cookies or {}).items())
         self.models: dict[str, dict[str, Any]] = {}
+        self._rendered: set[str] = set()
         self.received: list[bytes] = []
         self.problems: list[str] = []
         self._is_known = self._is_whole = False
@@ -110,6 +111,16 @@ class WebPage:
         )
         self._listening = asyncio.ensure_future(self._listen(self._socket))
         await self.until(lambda: self._is_known, "the server to know the page")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has closed the page."""
+        return self._listening is not None and self._listening.done()
+
+    async def left(self) -> None:
+        """Wait until the server closes the page."""
+        if self._listening is not None:
+            await self._listening
 
     def close(self) -> None:
         """Leave the page."""
@@ -156,10 +167,9 @@ class WebPage:
 
     def arrive(self) -> None:
         """Say that what is shown has been put together."""
-        for place in list(self.find(class_name="Arrival")):
-            name = self.models[place]["data"]["id"]
-            if not self.models[name].get("arrived"):
-                self.change(name, "arrived", True)
+        for name in set(self.find(class_name="Rendered")) - self._rendered:
+            self._rendered.add(name)
+            self.message(name, "rendered")
 
     def press(self, name: str) -> None:
         """Click a button, by its id."""

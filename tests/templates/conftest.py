@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from laion_fmri.nifti import Grid
+from laion_fmri.volumes.nifti import Grid
 
 _GOLDEN = (1 + 5**0.5) / 2
 

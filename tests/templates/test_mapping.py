@@ -18,8 +18,8 @@ from laion_fmri._errors import (
     UnknownNameError,
 )
 from laion_fmri.subject import load_subject
-from laion_fmri.surfaces import read_sphere
 from laion_fmri.templates import surface_to_template, volume_to_surface, volume_to_template
+from laion_fmri.volumes.surfaces import read_sphere
 
 pytest.importorskip("nilearn")
 PREFIX = {"L": "lh", "R": "rh"}
@@ -66,26 +66,53 @@ def fsaverage5_sphere(hemi: str) -> np.ndarray:
 # --- T1w to fsnative ----------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 @pytest.mark.parametrize("hemi", ["L", "R"])
-def test_fsnative_is_vol_to_surf_of_the_nifti(sub, trials, hemi, tmp_path):
+def test_fsnative_is_vol_to_surf_of_the_nifti_with_nan_left_out(sub, trials, hemi, tmp_path):
     from nilearn.surface import vol_to_surf
 
-    found = sub.to_template(trials, "fsnative", hemi)
+    meshes = in_the_head(sub, hemi, "pial"), in_the_head(sub, hemi, "white")
+    found = sub.to_template(trials, "fsnative", hemi=hemi)
     for row, trial in zip(found, trials, strict=True):
         image = nib.load(sub.to_nifti(trial, tmp_path / "map.nii.gz"))
-        meshes = in_the_head(sub, hemi, "pial"), in_the_head(sub, hemi, "white")
-        expected = vol_to_surf(image, surf_mesh=meshes[0], inner_mesh=meshes[1])
-        np.testing.assert_allclose(row, expected, atol=1e-4)
+        values = np.asarray(image.dataobj)
+        total, weight = (
+            vol_to_surf(nib.Nifti1Image(part, image.affine), meshes[0], inner_mesh=meshes[1])
+            for part in (np.nan_to_num(values), np.isfinite(values).astype(float))
+        )
+        known = np.isfinite(row)
+        np.testing.assert_allclose(row[known], (total / weight)[known], atol=1e-4)
+        assert known[weight > 1 - 1e-6].all()  # no NaN near
+        assert not known[weight < 0.5].any()
+        assert known[weight >= 0.5].mean() > 0.99  # but where the mask ends beside a NaN
+
+
+@pytest.mark.parametrize("space", ["fsnative", "fsaverage", "MNI305"])
+def test_scores_of_one_region_are_shown_as_large_as_it_is(sub, space):
+    """NaN in every voxel that was not scored takes nothing from those that were."""
+    mask = sub.get_anatomical_brain_mask(res="1pt8")
+    n = int(np.asarray(nib.load(mask).dataobj).astype(bool).sum())
+    in_roi = sub.get_voxel_coordinates()[:, 1] < -40
+    assert len(in_roi) == n
+    scores = sub.to_template(np.where(in_roi, 0.3, np.nan), space)
+    share = sub.to_template(in_roi.astype(float), space)
+    if space == "MNI305":
+        scores, share = ({"": np.asarray(image.dataobj)} for image in (scores, share))
+    for hemi, found in scores.items():
+        expected = np.nan_to_num(share[hemi]) > 0.52
+        assert expected.any()
+        assert np.isfinite(found[expected]).mean() > 0.98
+        np.testing.assert_allclose(found[np.nan_to_num(share[hemi]) > 1 - 1e-6], 0.3, rtol=1e-5)
+        assert np.isnan(found[np.nan_to_num(share[hemi]) < 0.25]).all()
 
 
 def test_a_vertex_has_the_value_of_the_voxels_around_it(sub):
     x, y, z = sub.get_voxel_coordinates().T
     for axis, values in enumerate((x, y, z)):
-        found = volume_to_surface(sub, values + 500)  # far from the zeros outside the mask
+        # Far from the zeros outside the mask.
+        found = volume_to_surface(sub, values + 500, "fsnative")
         for hemi in ("L", "R"):
             middle = (in_the_head(sub, hemi, "pial")[0] + in_the_head(sub, hemi, "white")[0]) / 2
-            whole = volume_to_surface(sub, np.ones(len(x)), hemi) > 1 - 1e-6
+            whole = volume_to_surface(sub, np.ones(len(x)), "fsnative", hemi=hemi) > 1 - 1e-6
             assert whole.mean() > 0.7
             np.testing.assert_allclose(found[hemi][whole] - 500, middle[whole, axis], atol=1e-2)
 
@@ -98,7 +125,7 @@ def test_the_demo_is_bent_from_fsaverage5_and_comes_back(sub, hemi):
     sphere = fsaverage5_sphere(hemi)
     smooth = np.sin(sphere[:, 0] / 20) + sphere[:, 1] * sphere[:, 2] / 1e4
     values = smooth[None] * [[1], [-2]]
-    found = surface_to_template(sub, values, hemi)
+    found = surface_to_template(sub, values, hemi=hemi)
     np.testing.assert_allclose(found, values, atol=1e-4)
 
 
@@ -113,7 +140,7 @@ def test_values_follow_the_registered_sphere(own_copy):
         return np.sin(at[:, 0] / 20) + at[:, 1] * at[:, 2] / 1e4
 
     values = field(sphere.points @ turn.T)
-    found = surface_to_template(sub, values, "L")
+    found = surface_to_template(sub, values, hemi="L")
     np.testing.assert_allclose(found, field(fsaverage5_sphere("L")), atol=6e-3)
     assert np.abs(found - values).max() > 0.1  # they have moved
 
@@ -121,7 +148,7 @@ def test_values_follow_the_registered_sphere(own_copy):
 def test_nan_neither_spreads_nor_becomes_zero(sub):
     values = np.ones(10242, dtype=np.float32)
     values[4000:4100] = np.nan
-    np.testing.assert_array_equal(surface_to_template(sub, values, "R"), values)
+    np.testing.assert_array_equal(surface_to_template(sub, values, hemi="R"), values)
 
 
 def test_a_finer_fsaverage_from_a_local_freesurfer(sub, icosphere, tmp_path, monkeypatch):
@@ -130,7 +157,9 @@ def test_a_finer_fsaverage_from_a_local_freesurfer(sub, icosphere, tmp_path, mon
     nib.freesurfer.write_geometry(tmp_path / "fsaverage6/surf/lh.sphere", points * 100, triangles)
     monkeypatch.setenv("SUBJECTS_DIR", str(tmp_path))
     values = read_sphere(sub.get_freesurfer_dir() / "surf" / "lh.sphere.reg").points[:, 2]
-    found = surface_to_template(sub, values, "L", "fsaverage6", output_dir=tmp_path, desc="height")
+    found = surface_to_template(
+        sub, values, hemi="L", fsaverage_density="fsaverage6", output_dir=tmp_path, desc="height"
+    )
     np.testing.assert_allclose(found, points[:, 2] * 100, atol=0.1)
     assert (
         tmp_path / "sub-01_hemi-L_space-fsaverage_den-41k_desc-height_statmap.func.gii"
@@ -206,7 +235,7 @@ def test_trials_together_are_trials_one_by_one(sub, trials, space):
     for hemi in together:
         assert together[hemi].shape == (3, 10242)
         assert together[hemi].dtype == np.float32
-        one_by_one = [sub.to_template(trial, space, hemi) for trial in trials]
+        one_by_one = [sub.to_template(trial, space, hemi=hemi) for trial in trials]
         np.testing.assert_allclose(together[hemi], one_by_one, rtol=1e-6)
 
 
@@ -224,7 +253,7 @@ def test_no_trials_at_all(sub, trials):
 
 def test_the_mask_that_the_values_came_from(sub):
     values = np.ones(sub.get_n_voxels("rsquare"))
-    found = sub.to_template(values, "fsnative", "L", mask_source="rsquare")
+    found = sub.to_template(values, "fsnative", hemi="L", mask_source="rsquare")
     assert 0.5 < np.nanmean(found) <= 1
     assert 0 < np.isnan(found).mean() < 0.1  # where no voxel was fitted
     with pytest.raises(InvalidArgumentError, match="anatomical mask"):
@@ -234,7 +263,7 @@ def test_the_mask_that_the_values_came_from(sub):
 def test_files_hold_what_is_returned(sub, trials, tmp_path):
     folder = tmp_path / "new" / "folder"
     surfaces = sub.to_template(trials, output_dir=folder, desc="betas")
-    single = sub.to_template(trials[1], "fsnative", "R", output_dir=folder)
+    single = sub.to_template(trials[1], "fsnative", hemi="R", output_dir=folder)
     volume = sub.to_template(trials, "MNI305", voxel_size=4.5, output_dir=folder, desc="betas")
     whole = sub.to_template(trials[0], "MNI305", output_dir=folder)
     names = {
@@ -263,7 +292,7 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(sub, trials, tmp_path, mo
 
     monkeypatch.setattr(nib, "save", fill_the_disk)
     with pytest.raises(OSError, match="No space"):
-        sub.to_template(trials[0], "fsnative", "L", output_dir=tmp_path / "out")
+        sub.to_template(trials[0], "fsnative", hemi="L", output_dir=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -286,9 +315,9 @@ def test_unknown_names(sub, trials):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"space": "MNI305", "hemi": "L"}, "both hemispheres"),
-        ({"space": "fsnative", "voxel_size": 2}, "is a surface"),
-        ({"space": "MNI305", "voxel_size": -2}, "voxel size"),
+        ({"target": "MNI305", "hemi": "L"}, "both hemispheres"),
+        ({"target": "fsnative", "voxel_size": 2}, "is a surface"),
+        ({"target": "MNI305", "voxel_size": -2}, "voxel size"),
         ({"desc": "my_map", "output_dir": "somewhere"}, "letters and digits"),
     ],
 )
@@ -314,11 +343,11 @@ def test_values_of_another_shape(sub, trials, space):
 
 def test_surface_values_of_another_shape(sub):
     with pytest.raises(InvalidArgumentError, match="One value a vertex of hemisphere L"):
-        surface_to_template(sub, np.zeros(10241), "L")
+        surface_to_template(sub, np.zeros(10241), hemi="L")
     with pytest.raises(InvalidArgumentError, match="keyed by hemisphere"):
         surface_to_template(sub, np.zeros(10242))
     with pytest.raises(InvalidArgumentError, match="hemi='R' is not among"):
-        surface_to_template(sub, {"L": np.zeros(10242)}, "R")
+        surface_to_template(sub, {"L": np.zeros(10242)}, hemi="R")
 
 
 @pytest.mark.parametrize("space", ["fsnative", "fsaverage", "MNI305"])
@@ -354,7 +383,7 @@ def test_surfaces_of_two_recons(own_copy, trials, icosphere):
     points, triangles = icosphere(3)
     nib.freesurfer.write_geometry(path, points * 40, triangles, volume_info=header)
     with pytest.raises(InconsistentDataError, match="different recons"):
-        sub.to_template(trials, "fsnative", "L")
+        sub.to_template(trials, "fsnative", hemi="L")
 
 
 @pytest.mark.parametrize("missing", ["nilearn", "scipy.sparse"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from laion_fmri._errors import DamagedFileError, DataNotDownloadedError, InvalidArgumentError
-from laion_fmri.nifti import Grid
 from laion_fmri.templates.talairach import at_voxel_size, read_talairach
+from laion_fmri.volumes.nifti import Grid
 
 SOURCE = """src volume info
 valid = 1  # volume info valid

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from laion_fmri.nifti import Grid
 from laion_fmri.templates.volume import volume_weights
 from laion_fmri.templates.weights import weighted_means
+from laion_fmri.volumes.nifti import Grid
 
 TO_TARGET = np.array(
     [[1.05, 0.02, -0.01, 2], [-0.03, 0.98, 0.04, -1], [0.02, -0.05, 1.1, 3], [0, 0, 0, 1]]

@@ -21,7 +21,7 @@ from laion_fmri.transfer.engine import run
 from laion_fmri.transfer.events import EventKind
 from laion_fmri.transfer.plan import FileStatus, make_plan, partial_path
 
-CHUNK = engine._CHUNK
+CHUNK = engine.CHUNK
 KEYS = {
     "small": b"12345",
     "empty": b"",
@@ -105,7 +105,7 @@ def test_an_interrupted_file_goes_on_where_it_stopped(bucket, data_dir):
     read = interrupt(bucket, data_dir)
     assert read == CHUNK
     (file,) = make_plan(bucket.objects("large"), data_dir, bucket).files
-    assert (file.status, file.bytes_here) == (FileStatus.PARTIAL, read)
+    assert (file.status, file.bytes_downloaded) == (FileStatus.INCOMPLETE, read)
     assert not file.path.exists()
     events = fetch(bucket, data_dir, "large")
     assert bucket.starts[-1] == ("large", read)
@@ -358,7 +358,7 @@ def test_ranges_that_are_whole_are_not_fetched_again(bucket, data_dir, monkeypat
     bucket.before_read = third_breaks
     assert ends(fetch(bucket, data_dir, "large")) == {"large": EventKind.FAILED}
     (file,) = make_plan(bucket.objects("large"), data_dir, bucket).files
-    assert file.bytes_here == bucket.n_bytes["large"] >= CHUNK
+    assert file.bytes_downloaded == bucket.n_bytes["large"] >= CHUNK
     bucket.before_read = None
     fetch(bucket, data_dir, "large")
     assert bucket.n_bytes["large"] == len(KEYS["large"])
@@ -423,7 +423,7 @@ def test_two_transfers_of_one_file_fetch_it_once(bucket, data_dir):
     assert inside.wait(20)
     second = run(plan)
     threading.Timer(0.3, others_turn.set).start()
-    assert {e.file.key: e.kind for e in second if e.kind.is_last} == {"large": EventKind.HERE}
+    assert {e.file.key: e.kind for e in second if e.kind.is_last} == {"large": EventKind.SKIPPED}
     thread.join()
     assert ends(first) == {"large": EventKind.FETCHED}
     assert bucket.n_bytes["large"] == len(KEYS["large"])

@@ -206,7 +206,7 @@ def test_an_object_replaced_in_the_middle_starts_over(site, key, n_bytes):
     assert (site.data_dir / key).read_bytes() == new
     assert FinalFiles(site.data_dir, {}).partials() == []
     assert make_plan(site.origin.objects(key), site.data_dir, site.bucket).files[0].status is (
-        FileStatus.HERE
+        FileStatus.DOWNLOADED
     )
 
 
@@ -276,7 +276,9 @@ def test_a_stalled_transfer_is_cancelled_within_a_second(site):
 
     def cancel_when_nothing_moves() -> None:
         wait_until(lambda: site.proxy.injected[Fault.STALLED] == 4)
-        wait_until(lambda: plan.looked_at_again().files[0].bytes_here == site.proxy.n_forwarded)
+        wait_until(
+            lambda: plan.looked_at_again().files[0].bytes_downloaded == site.proxy.n_forwarded
+        )
         cancelled_at.append(time.monotonic())
         cancel.set()
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from laion_fmri.transfer.partial import PartialFile, PartialFileBusyError, bytes_in, partial_path
+from laion_fmri.transfer_jobs.records import JobStore
 
 SEGMENT = 10
 
@@ -129,3 +134,97 @@ def test_a_symbolic_link_is_not_followed(path, tmp_path):
     with pytest.raises(OSError):
         PartialFile(path, 3, SEGMENT)
     assert (tmp_path / "mine").read_text() == "years of work"
+
+
+# --- disks and systems of other kinds --------------------------------------------------------
+
+
+@pytest.fixture
+def windows_rule(monkeypatch):
+    """No file can be renamed or deleted while this process has it open, as on Windows."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc, which tells which files are open")
+
+    def ruled(action):
+        def act(path, *rest, **options):
+            open_files = {os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()}
+            if os.path.realpath(path) in open_files and not str(path).endswith(".lock"):
+                raise PermissionError(13, "The file is being used by another process", path)
+            return action(path, *rest, **options)
+
+        return act
+
+    for name in ("replace", "rename", "unlink", "remove"):
+        monkeypatch.setattr(os, name, ruled(getattr(os, name)))
+
+
+@pytest.mark.parametrize("size", [3, 30])
+def test_a_file_is_closed_before_it_is_renamed_or_deleted(windows_rule, path, tmp_path, size):
+    partial = PartialFile(path, size, SEGMENT)
+    for segment in partial.segments:
+        partial.write(segment, bytes(segment.stop - segment.start))
+    partial.complete(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == bytes(size)
+    PartialFile(path, size, SEGMENT).discard()
+    PartialFile(path, size, SEGMENT).settle()
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_file_whose_last_step_failed_can_be_completed_later(path, tmp_path):
+    (tmp_path / "file").mkdir()  # nothing can be renamed to it
+    partial = PartialFile(path, 3, SEGMENT)
+    partial.write(partial.segments[0], b"abc")
+    with pytest.raises(OSError):
+        partial.complete(tmp_path / "file")
+    partial.settle()  # as the engine does after any error
+    (tmp_path / "file").rmdir()
+    again = PartialFile(path, 3, SEGMENT)
+    assert again.is_whole
+    again.complete(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"abc"
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of other systems")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_disk_without_locks_keeps_nobody_out(monkeypatch, path, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    first = PartialFile(path, 3, SEGMENT)
+    PartialFile(path, 3, SEGMENT).close()
+    first.discard()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from laion_fmri.transfer_jobs.records import JobStore
+from laion_fmri.transfer.partial import PartialFile
+
+partial = PartialFile(Path(sys.argv[1]), 30, 8)
+lock = JobStore(Path(sys.argv[2]))
+print(lock.take(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_locks_keep_other_processes_out_and_end_with_their_process(path, tmp_path):
+    command = [sys.executable, "-c", HOLD, str(path), str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as other:
+        assert other.stdout.readline() == "True\n"
+        lock = JobStore(tmp_path)
+        with pytest.raises(PartialFileBusyError):
+            PartialFile(path, 30, SEGMENT)
+        assert not lock.take()
+        assert lock.owner().startswith(f"process {other.pid} on ")
+        other.kill()
+    PartialFile(path, 30, SEGMENT).close()
+    assert lock.take()
+    assert lock.take()  # again
+    assert lock.owner().startswith(f"process {os.getpid()} on ")
+    assert not JobStore(tmp_path).take()  # nor another queue of the same process
+    lock.release()
+    assert JobStore(tmp_path).take()

@@ -63,6 +63,7 @@ def page(browser: Browser, serve_app: Callable[..., str]) -> Iterator[Page]:
             problems.append(f"request left the machine: {request.url}")
 
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("console", watch_console)
     page.on("pageerror", lambda error: problems.append(f"page error: {error}"))

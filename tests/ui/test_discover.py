@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import threading
 
-import numpy as np
 import panel as pn
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -13,9 +12,9 @@ from laion_fmri.bucket import BucketObject
 from laion_fmri.bucket.directory import DirectoryBucket
 from laion_fmri.config import load_settings
 from laion_fmri.explorer.app import create_app
-from laion_fmri.explorer.bucket_table import STANDINGS, BucketTable, FileStanding, Standings
-from laion_fmri.explorer.components.file_browser import FileBrowser
 from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.discover.file_browser import FileBrowser
+from laion_fmri.file_table import FileTable
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +51,7 @@ def test_the_dataset_at_a_glance_and_on_to_the_download(page, serve_app, tmp_pat
     sessions = page.get_by_role("table", name="Sessions of every subject")
     expect(sessions.get_by_role("row")).to_have_count(6)
     expect(sessions.get_by_role("img", name="sub-01, ses-31: held out")).to_be_visible()
-    expect(page.get_by_role("img", name="FFA1, sub-01: not here")).to_be_visible()
+    expect(page.get_by_role("img", name="FFA1, sub-01: not downloaded")).to_be_visible()
     expect(page.get_by_role("table", name="Files of the stimuli")).to_contain_text("agreement")
 
     page.get_by_role("button", name="Download sub-05…").click()
@@ -100,9 +99,9 @@ def test_files_are_found_added_up_and_handed_to_the_download(
 def test_held_out_files_are_marked_and_cannot_be_chosen(page, serve_app, tmp_path, tiny_bucket):
     open_discover(page, serve_app, tmp_path, tiny_bucket)
     grid = open_files(page)
-    choose(page, "Status", "held out")
+    choose(page, "Status", "Held out")
     row = grid.get_by_role("row").nth(1)
-    expect(row).to_contain_text("held out")
+    expect(row).to_contain_text("Held out")
     expect(row.get_by_role("checkbox")).to_be_disabled()
 
 
@@ -170,14 +169,11 @@ def test_markup_in_names_and_contents_does_nothing(page, serve_app, tmp_path):
 
 def test_a_hundred_thousand_files_scroll(page, serve_app):
     objects = [BucketObject(f"sub-01/ses-01/func/f{i:06d}.nii.gz", i, "e") for i in range(100_000)]
-    table = BucketTable(objects)
-    missing = np.full(len(table), STANDINGS.index(FileStanding.MISSING), np.int32)
-    standings = Standings(missing, np.zeros(len(table), np.int64))
+    table = FileTable(objects)
 
     def app() -> pn.Column:
         pn.extension()
-        browser = FileBrowser(lambda *_: None, lambda _: None)
-        browser.set_files(table, standings)
+        browser = FileBrowser(table, lambda *_: None, lambda _: None)
         return pn.Column(browser, sizing_mode="stretch_width")
 
     page.goto(serve_app(app))
@@ -229,7 +225,7 @@ def test_settings_are_changed_wrongly_then_rightly_on_every_page(
     expect(other.get_by_text("is not a directory")).to_be_visible()
 
     page.get_by_role("button", name="Change settings…").click()
-    expect(page.get_by_text("are not kept")).to_be_visible()
+    expect(page.get_by_text("not saved")).to_be_visible()
     fill(page, "Bucket", "s3://nobody")
     fill(page, "Endpoint", "http://127.0.0.1:9")
     fill(page, "Data directory", str(tmp_path / "data"))

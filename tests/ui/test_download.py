@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 from laion_fmri import access, layout
 from laion_fmri.config import load_settings
 from laion_fmri.explorer.data import ExplorerData
+from laion_fmri.explorer.download.tab import DownloadTab
 from laion_fmri.explorer.state import ExplorerState
-from laion_fmri.explorer.tabs.download import DownloadTab
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +24,13 @@ OFFER_AND_WAIT = """async () => {
   data.disabled = false
   for (let i = 0; i < 500 && !data.disabled; i++) await new Promise((next) => setTimeout(next, 20))
   return data.disabled
+}"""
+FOCUS_IN_DIALOG = """() => {
+  let node = document.activeElement
+  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement
+  for (let at = node; at; at = at.parentElement ?? at.getRootNode().host)
+    if (at.getAttribute("role") === "dialog" || at.matches(".MuiDialog-root")) return true
+  return false
 }"""
 HOSTILE = "<img src=x onerror=hacked=1>"
 
@@ -47,7 +54,7 @@ def test_choose_a_session_see_the_plan_and_get_exactly_that(page, serve_app, dat
     open_download(page, serve_app(app_on(data_dir, tiny_bucket)))
     choose(page, "sub-05", "ses-01")
     plan = page.get_by_role("table", name="Files of the plan")
-    expect(plan).to_contain_text("not here")
+    expect(plan).to_contain_text("Not downloaded")
     press(page, "Download", "Accept the licence")
     expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
     expect(page.get_by_text("Nothing to do")).to_be_visible()
@@ -61,7 +68,7 @@ def test_choose_a_session_see_the_plan_and_get_exactly_that(page, serve_app, dat
     assert not list(data_dir.rglob("*.part"))
 
     page.get_by_role("tab", name="Discover").click()
-    expect(page.get_by_role("img", name="FFA1, sub-05: here")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("img", name="FFA1, sub-05: downloaded")).to_be_visible(timeout=PATIENCE)
 
 
 def test_the_code_is_copied_as_it_is(page, serve_app, data_dir, tiny_bucket):
@@ -85,7 +92,7 @@ def test_local_files_are_checked_and_repaired(page, serve_app, data_dir, tiny_bu
     whole = broken.read_bytes()
     broken.write_bytes(whole[::-1])
     press(page, "Check files")
-    expect(page.get_by_text("1 file not as in the bucket")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("1 file differs from the bucket")).to_be_visible(timeout=PATIENCE)
     press(page, "Repair 1 file")
     expect(page.get_by_text("Repair of 1 file")).to_be_visible(timeout=PATIENCE)
     expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
@@ -119,6 +126,21 @@ def test_markup_in_names_and_reasons_does_nothing(page, serve_app, data_dir, tmp
     expect(page.locator(".why")).to_contain_text(HOSTILE)
     (data_dir / fetched).write_text("HELLO")
     press(page, "Check files")
-    expect(page.get_by_text("1 file not as in the bucket")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("1 file differs from the bucket")).to_be_visible(timeout=PATIENCE)
     assert page.locator("img").count() == 0
     assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_the_agreement_form_is_a_dialog_that_can_be_closed(page, serve_app, data_dir, tiny_bucket):
+    open_download(page, serve_app(app_on(data_dir, tiny_bucket)))
+    button, dialog = page.get_by_role("button", name="Agreement form…"), page.get_by_role("dialog")
+    for close in ("Escape", "close"):
+        button.click()
+        expect(dialog.get_by_label("Your name")).to_be_visible(timeout=PATIENCE)
+        assert page.evaluate(FOCUS_IN_DIALOG)
+        if close == "Escape":
+            page.keyboard.press(close)
+        else:
+            dialog.get_by_role("button", name=close).click()
+        expect(dialog).to_have_count(0, timeout=PATIENCE)
+        expect(button).to_be_focused()

@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 from served import served
 
 from laion_fmri.demo.home import DemoHome, fill_data_dir
-from laion_fmri.explorer.accounts import add_user
-from laion_fmri.explorer.components.rest import Rest
+from laion_fmri.explorer.server.accounts import add_user
 
 pytestmark = pytest.mark.browser
 PATIENCE = 90_000
@@ -100,10 +99,10 @@ def test_without_a_login_every_page_says_so(page: Page, environment: dict[str, s
 
 
 def test_a_page_that_lies_untouched_is_let_go_of(page: Page, serve_app):
-    from laion_fmri.explorer.small_pages import small_pages
+    from laion_fmri.explorer.server.status_pages import IdleTimeout, small_pages
 
     address = serve_app(
-        lambda: Rest(hours=0.3 / 3600), extra_patterns=small_pages(lambda: 0), title="x"
+        lambda: IdleTimeout(hours=0.3 / 3600), extra_patterns=small_pages(lambda: 0), title="x"
     )
     page.goto(f"{address}?tab=Trials&trial=3")
     page.wait_for_url(re.compile("/resting"), timeout=PATIENCE)

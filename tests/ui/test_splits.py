@@ -67,15 +67,17 @@ def test_sizes_follow_pool_split_and_types(page: Page, serve_app, tiny_home) -> 
     expect(composition.get_by_text("OOD · gabor")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("table", name="Trials")).to_be_visible()
     expect(first_row(page)).to_have_text("ood", timeout=PATIENCE)
-    picture = page.get_by_role("img", name=re.compile("OOD_shape")).first
+    picture = page.get_by_role("button", name=re.compile("OOD_shape")).first.locator("img")
     expect(picture).to_be_visible(timeout=PATIENCE)
-    assert picture.evaluate("image => image.naturalWidth") == 96
+    assert picture.evaluate("image => image.naturalWidth") == 128
 
 
 def test_compare_take_away_and_make(page: Page, serve_app, home) -> None:
     page.set_default_timeout(PATIENCE)
     data = ExplorerData(home)
     address = serve_app(lambda: create_app(data))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{address}?tab=Splits&subject=sub-01&pool=sub-01&split=tau")
     expect(first_row(page)).to_have_text("tau", timeout=PATIENCE)
 
@@ -99,7 +101,9 @@ def test_compare_take_away_and_make(page: Page, serve_app, home) -> None:
     page.get_by_role("button", name="Make a split").click()
     page.get_by_label("Name", exact=True).fill("far")
     page.get_by_role("button", name="Make split", exact=True).click()
-    expect(page.get_by_text(re.compile(r"^far is made: \d+ train"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^far was made: \d+ train"))).to_be_visible(
+        timeout=PATIENCE
+    )
     expect(first_row(page)).to_have_text("far", timeout=PATIENCE)
     expect(page).to_have_url(re.compile("split=far"), timeout=PATIENCE)
     made = load_split("far", "sub-01", data_dir=home.data_dir)
@@ -116,6 +120,7 @@ def test_compare_take_away_and_make(page: Page, serve_app, home) -> None:
     expect(page.get_by_role("combobox", name="Map", exact=True)).to_contain_text(
         "Correlation, CLIP, far", timeout=PATIENCE
     )
+    assert not errors
 
 
 def test_a_region_of_the_map_shows_its_images(page: Page, serve_app, tiny_home) -> None:

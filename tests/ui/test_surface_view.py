@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from itertools import combinations
@@ -11,9 +12,9 @@ import panel as pn
 import pytest
 from bokeh.palettes import Inferno256
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
-from laion_fmri.explorer.components.surface_view import RoiLayer, SurfaceView
+from laion_fmri.explorer.brain.surface_view import RoiLayer, SurfaceView
 
 pytestmark = pytest.mark.browser
 
@@ -403,7 +404,7 @@ def test_the_library_is_fetched_once_for_two_views_behind_a_prefix(page, serve_a
     page.goto(serve_app(lambda: pn.Column(filled(), filled()), prefix="/brains"))
 
     expect(page.locator(READY)).to_have_count(2, timeout=20_000)
-    assert sum("niivue" in url for url in fetched) == 1
+    assert sum("three-" in url for url in fetched) == 1
 
 
 def test_without_a_server_the_scripts_come_over_the_channel(show, page):
@@ -422,7 +423,7 @@ def test_without_a_server_the_scripts_come_over_the_channel(show, page):
         return view
 
     show(make).ready()
-    assert not any("niivue" in url for url in fetched)
+    assert not any("three-" in url for url in fetched)
 
 
 def test_a_lost_context_is_told_and_comes_back(show, page):
@@ -474,6 +475,62 @@ def test_the_theme_can_be_set_or_follows_the_page(show):
 
     assert not light
     expect(shown.root).to_have_class("view dark")
+
+
+def test_a_change_from_python_arrives_while_the_page_is_not_ready_yet(show, page):
+    """The viewer can be drawn before the browser says that the whole page is ready."""
+    held: list[str] = []
+    release: list[Callable[[], None]] = []
+
+    def hold_from_ready_on(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str) -> None:
+            if held or "document_ready" in message:
+                held.append(message)
+            else:
+                server.send(message)
+
+        def let_go() -> None:
+            for message in held:
+                server.send(message)
+            held.clear()
+
+        socket.on_message(pass_on)
+        release.append(let_go)
+
+    page.route_web_socket("**/ws", hold_from_ready_on)
+    shown = show().ready()
+    until(lambda: bool(held), page)
+    shown.view.theme = "dark"
+    shown.view.lower = 50
+    release[0]()
+
+    expect(shown.root).to_have_class("view dark")
+    expect(shown.slider("Threshold (%)")).to_have_value("50")
+
+
+def test_names_are_text_wherever_the_viewer_shows_them(show, page):
+    name = "<img src=x onerror='window.ran = true'><b>map</b>"
+
+    def make() -> SurfaceView:
+        view = filled(subject=name)
+        everywhere = {side: np.full(N, 40.0) for side in "LR"}
+        view.set_map(everywhere, name=name, explanation=name, units="%")
+        view.set_rois([RoiLayer(name, "#00ff00", {side: np.ones(N, bool) for side in "LR"})])
+        return view
+
+    shown = show(make).ready()
+    for part in (".owner", ".title", ".explanation", ".legend li"):
+        expect(shown.root.locator(part)).to_have_text(name)
+    place = shown.place("L", FACING["L"])
+    shown.canvas.click(position={"x": place["x"], "y": place["y"]})
+    expect(shown.root.locator(".readout")).to_contain_text(name)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    assert re.fullmatch(r"[\w.-]+\.png", download.value.suggested_filename)
+    assert shown.root.locator("img, .title b, .legend b").count() == 0
+    assert page.evaluate("window.ran") is None
 
 
 def test_an_outline_encloses_exactly_the_labels_vertices(show):

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from download_page import PATIENCE, choose, fill_in, open_download, press, state_of
+from download_page import BOXES, FIELDS, PATIENCE, choose, fill_in, open_download, press, state_of
 from faulty_proxy import FaultyProxy
 from form_filler import GIVEN
 from playwright.sync_api import Page, expect
@@ -25,15 +25,16 @@ from laion_fmri import access, layout
 from laion_fmri.config import ENVIRONMENT, Settings
 from laion_fmri.demo.access_service import DemoAccessService
 from laion_fmri.explorer.data import ExplorerData
-from laion_fmri.explorer.jobs import JobState, shared_queue
+from laion_fmri.explorer.runtime.download_queue import shared_queue
+from laion_fmri.transfer_jobs.records import JobState
 
 pytestmark = pytest.mark.browser
 
 BUCKET = "gated"
-SLOWLY = 300_000  # bytes a second
+SLOWLY = 1_000_000  # bytes a second
 AT_FIRST = 50_000  # bytes a second: a page that is slow to show that it goes on is in time
 HARDLY = 10_000  # bytes a second: as is one that is slow to press
-HALF = 400_000  # bytes: of one session's responses and the subject's ROIs
+NEARLY_HALF = 0.45  # of the bytes of a download
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +81,12 @@ def is_half_way(queue) -> bool:
 
 
 def assert_all_right(data_dir: Path, bucket_dir: Path) -> set[str]:
-    """Every local file is the bucket's, byte by byte; their names."""
-    here = {p for p in data_dir.rglob("*") if p.is_file() and ".laion_fmri" not in p.parts}
+    """Every local file is the bucket's, byte by byte; their names, without partial files."""
+    here = {
+        p
+        for p in data_dir.rglob("*")
+        if p.is_file() and ".laion_fmri" not in p.parts and p.suffix != ".part"
+    }
     by_local_name = {
         layout.local_name(p.relative_to(bucket_dir).as_posix()): p
         for p in bucket_dir.rglob("*")
@@ -93,6 +98,14 @@ def assert_all_right(data_dir: Path, bucket_dir: Path) -> set[str]:
     return names
 
 
+def distances(page: Page) -> list[float]:
+    """How far below the first field the boxes and the button of the form are."""
+    below = [page.get_by_label(box, exact=True) for box in BOXES]
+    below.append(page.get_by_role("button", name="Agree and send", exact=True))
+    first = page.get_by_label(FIELDS["name"], exact=True).bounding_box()["y"]
+    return [round(part.bounding_box()["y"] - first) for part in below]
+
+
 def test_from_nothing_to_a_session_and_the_images(
     page: Page, serve_app, settings, endpoint, service, tiny_bucket
 ):
@@ -102,9 +115,12 @@ def test_from_nothing_to_a_session_and_the_images(
     choose(page, "sub-05", "ses-01")
     page.get_by_label("Images", exact=True).check()
 
-    # The form: first wrongly, then rightly.
+    # The form: first wrongly, then rightly. No problem that is shown moves what is below it.
+    laid_out = distances(page)
     press(page, "Agree and send")
     expect(page.get_by_text("This must not be empty.").first).to_be_visible()
+    expect(page.get_by_text("agreed").last).to_be_visible()
+    assert distances(page) == laid_out
     fill_in(page, {**GIVEN, "email": "nobody", "research_purpose": "a model"})
     press(page, "Agree and send")
     expect(page.get_by_text("This is not an e-mail address")).to_be_visible()
@@ -128,7 +144,7 @@ def test_from_nothing_to_a_session_and_the_images(
     endpoint.bytes_per_second = HARDLY
     press(page, "Cancel")
     expect(state_of(page)).to_have_text("cancelled", timeout=PATIENCE)
-    assert not list(data_dir.rglob("*SingletrialBetas_statmap.nii.gz"))
+    before = assert_all_right(data_dir, tiny_bucket)
 
     # Reload, resume, finish.
     page.reload()
@@ -138,6 +154,7 @@ def test_from_nothing_to_a_session_and_the_images(
     expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
     names = assert_all_right(data_dir, tiny_bucket)
     assert {layout.betas("sub-05", "ses-01"), layout.STIMULI_IMAGES} <= names
+    assert before < names  # it was cancelled before it was finished
     assert not any("ses-02" in name for name in names)
     assert not list(data_dir.rglob("*.part"))
 
@@ -226,7 +243,8 @@ def test_a_server_that_was_stopped_has_the_download_there_to_resume(
         press(page, "Download")
         expect(state_of(page)).to_have_text("running", timeout=PATIENCE)
         endpoint.bytes_per_second = SLOWLY
-        wait_until(lambda: endpoint.n_forwarded > HALF)
+        (job,) = json.loads(notes.read_text())["jobs"]
+        wait_until(lambda: endpoint.n_forwarded > NEARLY_HALF * job["n_bytes"])
         endpoint.bytes_per_second = HARDLY
         bar = page.get_by_role("progressbar", name="Download", exact=True)
         expect(bar).to_have_attribute("aria-valuenow", re.compile(r"[3-9]\d"), timeout=PATIENCE)
@@ -236,13 +254,13 @@ def test_a_server_that_was_stopped_has_the_download_there_to_resume(
     (job,) = json.loads(notes.read_text())["jobs"]
     assert job["state"] == "running"
     before = endpoint.n_forwarded
+    endpoint.bytes_per_second = None
     with explorer(settings, log) as (address, _):
         open_download(page, address)
         expect(state_of(page)).to_have_text("interrupted", timeout=PATIENCE)
         expect(page.get_by_role("progressbar", name="Download", exact=True)).not_to_have_attribute(
             "aria-valuenow", "0", timeout=PATIENCE
         )
-        endpoint.bytes_per_second = None
         press(page, "Resume")
         expect(state_of(page)).to_have_text("finished", timeout=PATIENCE)
         page.goto("about:blank")

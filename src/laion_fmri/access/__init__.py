@@ -1,8 +1,8 @@
-"""What must be agreed to: the dataset's licence, and the data use agreement of the images.
+"""Authorization: the dataset's licence and the data use agreement of the stimulus images.
 
-The licence (CC0) is accepted once for each data directory. The stimulus images are handed out
-by an access service to those who accepted its agreement; it gives them a request id, which is
-a secret and is shown nowhere.
+The licence (CC0) is accepted once for each data directory. An access service provides the stimulus
+images to users who accept its agreement, and issues a request id, which is a secret and is never
+shown.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from laion_fmri.access.licence import (
     accept_license,
     accept_licenses,
     is_license_accepted,
+    obtain_license,
     require_license,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "load_credentials",
     "login",
     "logout",
+    "obtain_license",
     "request_stimulus_access",
     "require_access",
     "require_license",
@@ -81,7 +83,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Most commands never meet the access service, and need not wait for what talks to it.
+    # Most commands do not use the access service and need not import its client.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The data use agreement of the stimulus images: accept it, log in, log out."""
+"""Accept the data use agreement of the stimulus images, log in and log out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from laion_fmri._errors import InvalidArgumentError
 from laion_fmri.access.answers import Grant
 from laion_fmri.access.credentials import forget_credentials, require_place, save_credentials
 from laion_fmri.access.files import AccessFiles
-from laion_fmri.access.form import Ask, fill_in, is_terminal, unanswered
+from laion_fmri.access.form import Ask, can_answer, fill_in, unanswered
 from laion_fmri.access.secret import RequestId
 from laion_fmri.access.service import AccessService
 from laion_fmri.config import Settings, load_settings
@@ -31,20 +31,20 @@ def request_stimulus_access(
     ask: Ask | None = None,
     say: Callable[[str], None] = print,
 ) -> Grant:
-    """Fill in the form of the data use agreement and keep the request id that comes back.
+    """Submit the form of the data use agreement and store the request id.
 
-    What is not given is asked for in the terminal. What is filled in goes to the access
-    service; of it, this machine keeps the e-mail address.
+    Missing answers are asked for in the terminal. The answers go to the access service; only the
+    e-mail address is stored on this machine.
 
     Parameters
     ----------
     name, email, institution, pi_or_supervisor, research_purpose : str, optional
     accept_terms, acknowledge_privacy : bool
-        That you have read and accept what the service's pages ``/terms`` and ``/privacy`` say.
+        Confirm that you have read and accept the service's pages ``/terms`` and ``/privacy``.
     source : {"cli", "explorer"}
-        Where the form was filled in.
+        Where the form was submitted.
     settings : Settings, optional
-        Says which access service.
+        Settings that name the access service.
     ask, say : callable, optional
         Instead of `input` and `print`.
 
@@ -57,7 +57,7 @@ def request_stimulus_access(
     InvalidArgumentError
         When an argument is not valid, or is missing and there is no terminal.
     ConfigError
-        When the request id could not be kept; nothing is sent.
+        When the request id cannot be stored; nothing is sent.
     FormRefusedError, TermsOutdatedError, AccessServiceError
     """
     service = _service(settings)
@@ -72,7 +72,7 @@ def request_stimulus_access(
     boxes = {"accepted_terms": accept_terms, "acknowledged_privacy": acknowledge_privacy}
     given |= {f: box for f, box in boxes.items() if box}
     missing = unanswered(given)
-    if missing and ask is None and not is_terminal():
+    if missing and ask is None and not can_answer():
         raise InvalidArgumentError(
             f"The form lacks {', '.join(_ARGUMENTS.get(f, f) for f in missing)}. Give these as "
             "arguments (`laion-fmri request-access --help`), or run it in a terminal, which asks. "
@@ -99,21 +99,21 @@ def login(
     settings: Settings | None = None,
     ask: Ask | None = None,
 ) -> Grant:
-    """Keep a request id that you have, after the access service said that it knows it.
+    """Store an existing request id after the access service has confirmed it.
 
     Parameters
     ----------
     request_id : str, optional
-        Asked for in the terminal, without showing it, when not given.
+        Asked for in the terminal, without echo, when not given.
     settings : Settings, optional
-        Says which access service.
+        Settings that name the access service.
     ask : callable, optional
         Instead of `getpass.getpass`.
 
     Raises
     ------
     InvalidArgumentError
-        When it cannot be a request id, or is missing and there is no terminal.
+        When it is not a valid request id, or is missing and there is no terminal.
     AccessNotFoundError, AccessRevokedError, TermsOutdatedError, AccessServiceError, ConfigError
     """
     service = _service(settings)
@@ -128,9 +128,9 @@ def login(
 
 
 def logout(*, settings: Settings | None = None) -> bool:
-    """Delete the request id from this machine; whether there was one.
+    """Delete the request id from this machine; return whether there was one.
 
-    One in the environment (``LAION_FMRI_REQUEST_ID``) stays there.
+    The environment variable ``LAION_FMRI_REQUEST_ID`` is not changed.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def logout(*, settings: Settings | None = None) -> bool:
 
 
 def require_access(source: AccessFiles, ask: Ask | None = None) -> Grant:
-    """Links for `source`; whoever sits at the terminal fills in the form the first time.
+    """Return links for `source`; on first use, ask for the form in the terminal or notebook.
 
     Parameters
     ----------
@@ -152,10 +152,10 @@ def require_access(source: AccessFiles, ask: Ask | None = None) -> Grant:
     Raises
     ------
     AccessNotFoundError
-        When there is no request id and nobody to ask.
+        When there is no request id and no terminal.
     AccessRevokedError, TermsOutdatedError, AccessServiceError, InvalidArgumentError
     """
-    if not source.knows_request_id() and (ask is not None or is_terminal()):
+    if not source.knows_request_id() and (ask is not None or can_answer()):
         settings = Settings(access_url=source.service.url)
         source.use(request_stimulus_access(settings=settings, ask=ask))
     return source.require_grant()
@@ -166,11 +166,11 @@ def _service(settings: Settings | None) -> AccessService:
 
 
 def _asked_for_id(ask: Ask | None) -> str:
-    if ask is None and not is_terminal():
+    if ask is None and not can_answer():
         raise InvalidArgumentError(
             "Which request id? Give it as an argument, or run this in a terminal, which asks."
         )
     try:
         return (ask or getpass.getpass)("Request id (it is not shown): ")
-    except EOFError:
-        raise InvalidArgumentError("No request id was given. Nothing was kept.") from None
+    except (EOFError, NotImplementedError):
+        raise InvalidArgumentError("No request id was given. Nothing was stored.") from None

@@ -1,4 +1,4 @@
-"""What the access service answers, checked: its files, and the links that open them."""
+"""Validated answers of the access service: its files and their links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ServedFile:
     sha256 : str
         Lower-case hexadecimal.
     link : Secret or None
-        Opens it for a while; only in a `Grant`.
+        Temporary link to the file; only in a `Grant`.
     """
 
     name: str
@@ -39,18 +39,18 @@ class ServedFile:
 
     @property
     def key(self) -> str:
-        """Where it belongs below the data directory."""
+        """The path below the data directory."""
         return f"{layout.STIMULI_TREE}/{self.name}"
 
     @property
     def listed(self) -> BucketObject:
-        """The file as an object of a bucket; its version is its content."""
+        """The file as an object of a bucket; the SHA-256 is its ETag."""
         return BucketObject(self.key, self.size, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What anyone may know: which terms are in force, and which files there are.
+    """The public manifest: the terms in force, and the files.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ class Manifest:
         Raises
         ------
         AccessServiceError
-            When it is of another shape.
+            When it is malformed.
         UnsafeKeyError
-            When a name cannot be a file below ``stimuli/``.
+            When a name is not a valid path below ``stimuli/``.
         """
         version = _get(answer, "current_terms_version")
         if isinstance(version, bool) or not isinstance(version, (str, int)):
@@ -87,7 +87,7 @@ class Grant:
     ----------
     request_id : RequestId
     expires_at : datetime
-        Until when the links hold, in UTC; they are renewed when needed.
+        Expiry of the links, in UTC; they are renewed when needed.
     files : tuple of ServedFile
         With their links.
     """
@@ -98,7 +98,7 @@ class Grant:
 
     @classmethod
     def read(cls, answer: Any, request_id: RequestId | None = None) -> Self:
-        """Check an answer, which brings the request id unless it was asked for with one.
+        """Check an answer, which holds the request id unless the request already sent it.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Grant:
         return cls(request_id, expires_at, _read_files(answer, with_links=True))
 
     def file(self, key: str) -> ServedFile | None:
-        """The file of a key, or None."""
+        """Return the file of a key, or None."""
         return next((f for f in self.files if f.key == key), None)
 
     def __str__(self) -> str:
@@ -175,7 +175,7 @@ def _read_link(url: Any, name: str) -> Secret:
     if isinstance(url, str) and url.isprintable():
         with contextlib.suppress(ValueError, LocationParseError):
             is_usable = urlsplit(url).scheme in ("http", "https") and bool(parse_url(url).host)
-    if not is_usable:  # raised here, where no error that holds the address is under way
+    if not is_usable:  # raised outside the handler, so that no chained error holds the address
         raise _unexpected(f"link of {name}")
     return Secret(url)
 

@@ -1,7 +1,7 @@
-"""The request id on this machine: ``~/.cache/laion-fmri/auth.json``, for its owner's eyes only.
+"""The request id on this machine: ``~/.cache/laion-fmri/auth.json``, readable by its owner only.
 
-The file holds the request id of one access service. When another service's is saved (a lab's
-own, a test's), the first one is put beside it rather than lost.
+The file holds the request id of one access service. Saving the request id of another service (a
+lab's own, a test's) moves the first one to a file next to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from laion_fmri._errors import AccessNotFoundError, ConfigError, InvalidArgumentError
 from laion_fmri.access.secret import RequestId
-from laion_fmri.config import write_atomically
+from laion_fmri.atomic_write import write_atomically
+from laion_fmri.config import read_json
 
 ENVIRONMENT = "LAION_FMRI_REQUEST_ID"
 HOW_TO_GET_ACCESS = (
@@ -27,6 +28,7 @@ HOW_TO_GET_ACCESS = (
     "laion_fmri.access.request_stimulus_access(…); if you have a request id already, "
     "`laion-fmri login`."
 )
+_WRITE_ANEW = "Run `laion-fmri logout` to delete it, or `laion-fmri login` to write it anew."
 _FIELDS = ("server_url", "request_id", "email", "saved_at")
 _ONLY_OWNER, _ONLY_OWNERS_FOLDER = 0o600, 0o700
 _PORTS = {"http": 80, "https": 443}
@@ -35,17 +37,17 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens the stimulus images of one access service.
+    """The request id of one access service.
 
     Attributes
     ----------
     server_url : str
-        The only service that the request id is sent to.
+        Address of the only service that receives the request id.
     request_id : RequestId
     email : str
-        Whom it was given to; empty when not known.
+        E-mail address of the holder; empty when unknown.
     saved_at : str
-        ISO 8601; empty when it comes from the environment.
+        ISO 8601; empty for a request id from the environment.
     source : {"environment", "file"}
     """
 
@@ -57,17 +59,17 @@ class Credentials:
 
 
 def server_address(access_url: str) -> str:
-    """An access service's address in one spelling: no slash at the end, no usual port.
+    """Normalize the address of an access service: no trailing slash, no default port.
 
     Raises
     ------
     ConfigError
-        When it is no plain ``http://`` or ``https://`` address.
+        When it is not a plain ``http://`` or ``https://`` address.
     """
     try:
         parts = urlsplit(access_url.strip())
         host, port = parts.hostname, parts.port
-    except ValueError:  # such as a port that is no number
+    except ValueError:  # for example, a port that is not a number
         parts, host, port = urlsplit(""), None, None
     is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
     if parts.scheme not in _PORTS or not host or not is_plain or not access_url.isprintable():
@@ -82,27 +84,28 @@ def server_address(access_url: str) -> str:
 
 
 def credentials_file() -> Path:
-    """The path of ``auth.json``; it need not exist."""
+    """Return the path of ``auth.json``, which need not exist."""
     try:
         return Path.home() / ".cache" / "laion-fmri" / "auth.json"
     except RuntimeError as error:
         raise ConfigError(
-            f"There is no home directory to keep the request id in. Set {ENVIRONMENT}."
+            f"There is no home directory to store the request id in. Set {ENVIRONMENT}."
         ) from error
 
 
 def load_credentials(access_url: str) -> Credentials | None:
-    """The request id for a service, from the environment or else from the file.
+    """Load the request id of a service from the environment, or else from the file.
 
     Returns
     -------
     Credentials or None
-        None when there are none for this service.
+        None when there is no request id for this service.
 
     Raises
     ------
     ConfigError
-        When the file is damaged or cannot be read, or the environment's id cannot be one.
+        When the file is damaged or unreadable, or the environment variable is not a valid request
+        id.
     """
     server = server_address(access_url)
     given = os.environ.get(ENVIRONMENT, "").strip()
@@ -119,12 +122,12 @@ def load_credentials(access_url: str) -> Credentials | None:
 
 
 def require_credentials(access_url: str) -> Credentials:
-    """As `load_credentials`, but there must be some.
+    """Load the request id as `load_credentials` does, and raise an error when there is none.
 
     Raises
     ------
     AccessNotFoundError
-        Saying how to get access.
+        With instructions on how to get access.
     """
     found = load_credentials(access_url)
     if found is not None:
@@ -132,7 +135,7 @@ def require_credentials(access_url: str) -> Credentials:
     other = _read(credentials_file())
     why = "they are under a data use agreement"
     if other is not None:
-        why += f", and the request id that is saved here is for {other.server_url}"
+        why += f", and the stored request id is for {other.server_url}"
     raise AccessNotFoundError(
         f"The stimulus images of {server_address(access_url)} need a request id: {why}. "
         f"{HOW_TO_GET_ACCESS}"
@@ -140,7 +143,7 @@ def require_credentials(access_url: str) -> Credentials:
 
 
 def save_credentials(access_url: str, request_id: RequestId, email: str = "") -> Path:
-    """Keep a request id for its service; nobody else can read it at any moment.
+    """Store the request id of a service in a file that only its owner can read.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def save_credentials(access_url: str, request_id: RequestId, email: str = "") ->
     text = json.dumps(dict(zip(_FIELDS, values, strict=True)), indent=2) + "\n"
     try:
         _keep_for_another_server(path, server)
-        write_atomically(path, text)  # its temporary file is the owner's alone from the start
+        write_atomically(path, text, private=True)
         _set_aside(server).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_be_written(path, _reason(error)) from error
@@ -162,7 +165,7 @@ def save_credentials(access_url: str, request_id: RequestId, email: str = "") ->
 
 
 def forget_credentials(access_url: str) -> bool:
-    """Delete a service's request id, and a damaged file; whether there was anything.
+    """Delete a service's request id, and a damaged file; return whether there was one.
 
     Raises
     ------
@@ -176,7 +179,7 @@ def forget_credentials(access_url: str) -> bool:
             if found is None or found.server_url != server:
                 continue
         except ConfigError:
-            pass  # damaged: of no use to any service
+            pass  # damaged: useless for every service
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -186,12 +189,12 @@ def forget_credentials(access_url: str) -> bool:
 
 
 def require_place() -> None:
-    """Make the folder of the file, before anything is asked for that would go into it.
+    """Create the folder of the credentials file, before a request id is requested.
 
     Raises
     ------
     ConfigError
-        When the folder cannot be made or written to.
+        When the folder cannot be created or written to.
     """
     path = credentials_file()
     try:
@@ -205,31 +208,28 @@ def require_place() -> None:
 
 
 def _read(path: Path) -> Credentials | None:
-    """What a file holds; None where there is none."""
-    problem, found = "is damaged", None
+    """Read a credentials file; None when there is no file."""
+    problem, found, advice = "is damaged", None, _WRITE_ANEW
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
         _make_private(path)
-        stored = json.loads(text)
+        stored = read_json(content)
         server, request_id, email, saved_at = (stored.get(field, "") for field in _FIELDS)
         if isinstance(email, str) and isinstance(saved_at, str):
             found = Credentials(server_address(server), RequestId(request_id), email, saved_at)
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = f"cannot be read ({_reason(error)})"
-    except (ValueError, AttributeError, RecursionError):
+        problem, advice = f"cannot be read ({_reason(error)})", "Check who may read it."
+    except (ValueError, AttributeError):
         pass
-    if found is None:  # raised here, where no error that holds the file's text is under way
-        raise ConfigError(
-            f"The file {path} {problem}. Run `laion-fmri logout` to delete it, or "
-            "`laion-fmri login` to write it anew."
-        )
+    if found is None:  # raised outside the handler, so that no chained error holds the file's text
+        raise ConfigError(f"The file {path} {problem}. {advice}")
     return found
 
 
 def _make_private(path: Path) -> None:
-    """Take a file from everyone else, if they could read it, and say so."""
+    """Make a file readable by its owner only, and warn if others could read it."""
     if os.name != "posix" or not stat.S_IMODE(path.stat().st_mode) & 0o077:
         return
     with suppress(OSError):
@@ -238,14 +238,14 @@ def _make_private(path: Path) -> None:
     warnings.warn(
         f"{path} could be read by other users of this machine"
         + (" and now cannot any more." if is_private else ": make it yours with chmod 600.")
-        + " If somebody may have seen it, ask for a new request id.",
+        + " If someone else may have seen it, ask for a new request id.",
         UserWarning,
         stacklevel=5,
     )
 
 
 def _set_aside(server: str) -> Path:
-    """Where the request id of a service is when ``auth.json`` is another's."""
+    """Return the path of a service's request id while ``auth.json`` holds another service's."""
     name = hashlib.sha256(server.encode()).hexdigest()[:12]
     return credentials_file().with_name(f"auth-{name}.json")
 
@@ -257,7 +257,7 @@ def _keep_for_another_server(path: Path, server: str) -> None:
         return
     if found is None or found.server_url == server:
         return
-    # A service on this machine has a new port, and has forgotten its ids, the next time.
+    # A local service gets a new port and loses its request ids when it restarts.
     if urlsplit(found.server_url).hostname not in _THIS_MACHINE:
         path.replace(_set_aside(found.server_url))
 
@@ -268,6 +268,6 @@ def _reason(error: OSError) -> str:
 
 def _cannot_be_written(path: Path, problem: str) -> ConfigError:
     return ConfigError(
-        f"The request id cannot be kept in {path} ({problem}). Make that folder yours, or set "
+        f"The request id cannot be stored in {path} ({problem}). Make that folder yours, or set "
         f"{ENVIRONMENT} instead."
     )

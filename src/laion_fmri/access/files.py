@@ -1,4 +1,4 @@
-"""The stimulus files as a bucket: listed by the public manifest, opened with links that expire."""
+"""The stimulus files as a bucket, listed by the public manifest and opened with expiring links."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from laion_fmri import layout
 from laion_fmri._errors import (
     AccessDeniedError,
     BucketError,
+    NetworkError,
     ObjectChangedError,
     ObjectNotFoundError,
     TemporaryBucketError,
@@ -23,7 +24,7 @@ from laion_fmri.access.service import AccessService
 from laion_fmri.bucket import BucketObject, ByteStream, Folder
 from laion_fmri.checksums import Checksum
 from laion_fmri.config import Settings, load_settings
-from laion_fmri.http_ranges import HttpPool, HttpStream
+from laion_fmri.http.ranges import HttpPool, HttpStream
 
 _LOGS_WITH_ADDRESSES = ("connectionpool", "poolmanager", "connection", "response", "util.retry")
 
@@ -31,17 +32,16 @@ _LOGS_WITH_ADDRESSES = ("connectionpool", "poolmanager", "connection", "response
 class AccessFiles:
     """The files of an access service, for the transfer engine to fetch (a `Bucket`).
 
-    Listing them needs nobody's permission. The first file that is opened asks for links, with
-    the request id of this machine; links that have expired are renewed, once for all
-    threads that wait for them.
+    Listing requires no authorization. Opening the first file requests links with the request id of
+    this machine; expired links are renewed once for all waiting threads.
 
     Parameters
     ----------
     service : AccessService
     grant : Grant, optional
-        With links that are fresh.
+        A grant with valid links.
     pool : HttpPool, optional
-        Connections to wherever the links lead.
+        Connections to the servers of the links.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class AccessFiles:
         _keep_links_out_of_logs()
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
-        """Every file whose key begins with `prefix`, in key order, as the manifest has it now."""
+        """Yield every file of the current manifest whose key begins with `prefix`, in key order."""
         listed = sorted((file.listed for file in self.service.manifest().files), key=_key)
         yield from (found for found in listed if found.key.startswith(prefix))
 
     def folder(self, prefix: str = "") -> Folder:
-        """What lies right below `prefix` (empty, or ending in a slash)."""
+        """Return the folders and objects directly below `prefix` (empty, or ending in a slash)."""
         prefixes: dict[str, None] = {}
         objects: list[BucketObject] = []
         for found in self.objects(prefix):
@@ -73,49 +73,49 @@ class AccessFiles:
         return Folder(tuple(prefixes), tuple(objects))
 
     def head(self, key: str) -> BucketObject:
-        """One file as the manifest has it now."""
+        """Return one file of the current manifest."""
         for found in self.objects(key):
             if found.key == key:
                 return found
         raise _not_served(key)
 
     def checksum(self, found: BucketObject) -> Checksum:
-        """The SHA-256 of the manifest, which is the file's version too."""
+        """Return the SHA-256 of the manifest, which also serves as the ETag."""
         return Checksum("sha256", found.etag)
 
     @contextmanager
     def open(
         self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
     ) -> Iterator[ByteStream]:
-        """Bytes ``[start, stop)`` of one file; refused when it is no longer `etag`.
+        """Open bytes ``[start, stop)`` of one file; raise an error unless its ETag is `etag`.
 
         Raises
         ------
         AccessNotFoundError, AccessRevokedError, TermsOutdatedError, AccessServiceError
-            When there are no links to be had.
+            When the service grants no links.
         AccessDeniedError
-            When not even a new link opens the file.
+            When the file is refused even with a new link.
         ObjectNotFoundError, ObjectChangedError, TemporaryBucketError
         """
         with ExitStack() as stack:
             yield self._opened(stack, key, start, stop, etag)
 
     def knows_request_id(self) -> bool:
-        """Whether there is a request id to ask for links with."""
+        """Whether there is a request id to request links with."""
         return self._grant is not None or load_credentials(self.service.url) is not None
 
     def use(self, grant: Grant) -> None:
-        """Open files with these links from now on."""
+        """Use these links to open files."""
         with self._lock:
             self._grant = grant
 
     def require_grant(self) -> Grant:
-        """Links to every file: those that are here, else the service is asked, once.
+        """Return links to every file, from memory or from one request to the service.
 
         Raises
         ------
         AccessNotFoundError
-            When there is no request id, saying how to get one, or the service does not know it.
+            When there is no request id, or the service does not know it.
         AccessRevokedError, TermsOutdatedError, AccessServiceError
         """
         return self._grant or self._renewed(None)
@@ -141,7 +141,7 @@ class AccessFiles:
         stop: int | None,
         etag: str | None,
     ) -> HttpStream | BucketError:
-        """The open file, or why other links might open it."""
+        """Return the open file, or the error after which new links are worth trying."""
         file = grant.file(key)
         if file is None or file.link is None:
             return _not_served(key)
@@ -149,8 +149,8 @@ class AccessFiles:
             return ObjectChangedError(f"{key} has changed at the access service. Plan again.")
         try:
             return self._follow(stack, file.link, key, start, stop)
-        except (TemporaryBucketError, ObjectChangedError):
-            raise
+        except (TemporaryBucketError, NetworkError, ObjectChangedError):
+            raise  # new links would not help
         except BucketError:
             return AccessDeniedError(
                 f"The access service's links to {key} are refused, new ones too. Check this "
@@ -160,7 +160,7 @@ class AccessFiles:
     def _follow(
         self, stack: ExitStack, link: Secret, key: str, start: int, stop: int | None
     ) -> HttpStream:
-        # Whoever keeps the file knows it by another ETag: the link is asked without one.
+        # The file server uses another ETag, so the request sends none.
         _this_thread.follows_a_link = True
         try:
             return stack.enter_context(self._http.open(link.reveal(), key, start, stop))
@@ -171,7 +171,7 @@ class AccessFiles:
             _this_thread.follows_a_link = False
 
     def _renewed(self, refused: Grant | None) -> Grant:
-        """Links that are not `refused`; of many threads one asks, and all get what it got."""
+        """Return links other than `refused`; one thread requests them for all."""
         with self._lock:
             if self._grant is not None and self._grant is not refused:
                 return self._grant
@@ -194,15 +194,15 @@ class AccessFiles:
 
 
 def stimulus_source(settings: Settings | None = None) -> AccessFiles:
-    """The stimulus files of the access service that the settings name.
+    """Return the stimulus files of the access service in the settings.
 
-    Nothing is asked yet: listing them takes the public manifest, and only opening one takes a
+    No request is made yet: listing reads the public manifest, and only opening a file requires a
     request id.
 
     Raises
     ------
     ConfigError
-        When the address of the access service is none.
+        When the address of the access service is invalid.
     """
     return AccessFiles(AccessService((settings or load_settings()).access_url))
 
@@ -215,7 +215,7 @@ _this_thread = _ThisThread()
 
 
 class _NoLinks(logging.Filter):
-    """Drops what a thread logs of its connection while it follows a link."""
+    """Drop a thread's log records about its connection while it follows a link."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not _this_thread.follows_a_link
@@ -225,9 +225,9 @@ _no_links = _NoLinks()
 
 
 def _keep_links_out_of_logs() -> None:
-    # urllib3 writes the address of every request into its log: with a link, a secret.
+    # urllib3 logs the address of every request; the address of a link is a secret.
     for name in _LOGS_WITH_ADDRESSES:
-        logging.getLogger(f"urllib3.{name}").addFilter(_no_links)  # once, however often asked
+        logging.getLogger(f"urllib3.{name}").addFilter(_no_links)  # added only once by logging
 
 
 def _key(found: BucketObject) -> str:

@@ -1,4 +1,4 @@
-"""The form of the data use agreement: what it asks, which answers are valid, and asking."""
+"""The form of the data use agreement: its questions, valid answers, and prompts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ QUESTIONS: Mapping[str, str] = {
     "accepted_terms": "I accept the terms",
     "acknowledged_privacy": "I have read how my data are handled",
 }
-"""What each field of the form asks for, in order."""
+"""The question of each field, in the order of the form."""
 
 BOXES = ("accepted_terms", "acknowledged_privacy")
-"""The fields that are ticked rather than written."""
+"""The fields that are checkboxes."""
 
 Ask = Callable[[str], str]
 
@@ -56,21 +56,21 @@ class StimulusRequest:
     acknowledged_privacy: bool = False
 
     def problems(self) -> dict[str, str]:
-        """What is wrong, by field, in the order of the form; empty when the form can be sent."""
+        """Return the problem of each invalid field, in the order of the form."""
         found = {field: _problem(field, value) for field, value in asdict(self).items()}
         return {field: problem for field, problem in found.items() if problem}
 
     def answers(self) -> dict[str, str | bool]:
-        """The fields as they are sent, without blanks around them."""
+        """Return the fields as they are sent, stripped of surrounding whitespace."""
         return {f: v.strip() if isinstance(v, str) else v for f, v in asdict(self).items()}
 
     def require_valid(self) -> None:
-        """Refuse a form that cannot be sent.
+        """Raise an error when the form is invalid.
 
         Raises
         ------
         InvalidArgumentError
-            Naming every field that is wrong.
+            When a field is invalid; every invalid field is named.
         """
         if problems := self.problems():
             told = "; ".join(f"{field}: {problem}" for field, problem in problems.items())
@@ -78,7 +78,7 @@ class StimulusRequest:
 
 
 def _problem(field: str, value: object) -> str:
-    """What is wrong with one answer; empty when nothing is."""
+    """Return the problem with one answer; empty when it is valid."""
     if field in BOXES:
         return "" if value is True else "This must be agreed to."
     if not isinstance(value, str):
@@ -99,12 +99,12 @@ def _problem(field: str, value: object) -> str:
 
 
 def unanswered(given: Mapping[str, str | bool]) -> list[str]:
-    """The fields that nobody has answered yet, in the order of the form.
+    """Return the unanswered fields, in the order of the form.
 
     Raises
     ------
     InvalidArgumentError
-        When an answer that is given is not valid.
+        When a given answer is invalid.
     """
     problems = {field: _problem(field, value) for field, value in given.items()}
     told = "; ".join(f"{field}: {problem}" for field, problem in problems.items() if problem)
@@ -116,31 +116,40 @@ def unanswered(given: Mapping[str, str | bool]) -> list[str]:
 def fill_in(
     given: Mapping[str, str | bool], ask: Ask, say: Callable[[str], None]
 ) -> StimulusRequest:
-    """The form from what is given, asking for the rest until each answer is valid.
+    """Complete the form, prompting for missing answers until each is valid.
 
     Raises
     ------
     InvalidArgumentError
-        When a given answer is not valid, or the terms are declined.
+        When a given answer is invalid, or the terms are declined.
     """
     asked = {field: _answer(field, ask, say) for field in unanswered(given)}
     return StimulusRequest(**given, **asked)  # type: ignore[arg-type]
 
 
-def is_terminal() -> bool:
-    """Whether somebody can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty()
+def can_answer() -> bool:
+    """Whether a user at a terminal or a notebook can answer prompts."""
+    if _is_notebook():
+        return True
+    streams = (sys.stdin, sys.stdout)
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
+def _is_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _answer(field: str, ask: Ask, say: Callable[[str], None]) -> str | bool:
-    """A valid answer to one question."""
+    """Ask one question until the answer is valid."""
     question = f"{QUESTIONS[field]} [yes/no]: " if field in BOXES else f"{QUESTIONS[field]}: "
     while True:
         try:
             said = ask(question).strip()
-        except EOFError:
+        except (EOFError, NotImplementedError):  # the latter in a non-interactive notebook
             raise InvalidArgumentError(
-                "The form was not finished. Nothing was sent or kept."
+                "The form was not finished. Nothing was sent or stored."
             ) from None
         if field not in BOXES:
             problem = _problem(field, said)
@@ -150,7 +159,7 @@ def _answer(field: str, ask: Ask, say: Callable[[str], None]) -> str | bool:
             return True
         elif said.lower() in ("n", "no"):
             raise InvalidArgumentError(
-                "Without this there is no access to the images. Nothing was sent or kept."
+                "Without this there is no access to the images. Nothing was sent or stored."
             )
         else:
             problem = "Answer yes or no."

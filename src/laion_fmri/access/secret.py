@@ -1,4 +1,4 @@
-"""Text that is used and never shown: request ids, and the links that they open."""
+"""Secret strings that are never shown: request ids and links to files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from laion_fmri._errors import InvalidArgumentError
 
 _REQUEST_ID = re.compile(r"[!-~]{1,256}")
 _LIKE_A_REQUEST_ID = re.compile(r"lfm_[\w.~-]+", re.IGNORECASE)
-_ENDS_SHOWN_FROM = 12  # characters; of a shorter one the ends would be too much of it
-_LONGEST_SHOWN = 300  # characters of what a server says
+_ENDS_SHOWN_FROM = 12  # characters; the ends of a shorter secret would reveal too much
+_LONGEST_SHOWN = 300  # characters of a server's message
 
 
 class Secret:
-    """Text that no message, log or listing shows; only `reveal` gives it."""
+    """A string that is masked in messages and logs; only `reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -23,7 +23,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, to be sent and nothing else."""
+        """Return the secret itself, for requests only."""
         return self._text
 
     def __str__(self) -> str:
@@ -51,12 +51,12 @@ class Secret:
 
 
 class RequestId(Secret):
-    """The bearer secret that opens the stimulus images; shown as ``lfm_…3f``.
+    """The bearer token of the stimulus images; shown as ``lfm_…3f``.
 
     Raises
     ------
     InvalidArgumentError
-        When the text cannot be a request id; the text is not shown.
+        When the text is not a valid request id; the message does not show it.
     """
 
     __slots__ = ()
@@ -76,10 +76,10 @@ class RequestId(Secret):
 
 
 def harmless(text: object, *secrets: Secret) -> str:
-    """What a server says, fit for one line of a message.
+    """Make a server's text safe to show in one line.
 
-    Secrets that it repeats, and whatever looks like a request id, are masked; control
-    characters go; a long text is cut.
+    Mask `secrets` and anything that looks like a request id, remove control characters, and
+    truncate long text.
     """
     said = str(text)
     for secret in secrets:

@@ -1,4 +1,4 @@
-"""Talking to the access service: three calls, and what its refusals mean."""
+"""Requests to the access service, and the errors for its refusals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from laion_fmri._errors import (
     ConfigError,
     FormRefusedError,
     InvalidArgumentError,
+    LaionFmriError,
+    NetworkError,
     TermsOutdatedError,
 )
 from laion_fmri._version import __version__
@@ -26,15 +28,23 @@ from laion_fmri.access.credentials import HOW_TO_GET_ACCESS, server_address
 from laion_fmri.access.form import StimulusRequest
 from laion_fmri.access.secret import RequestId, harmless
 from laion_fmri.config import DEFAULT_ACCESS_URL
-from laion_fmri.http_ranges import CONNECT_TIMEOUT, READ_TIMEOUT, HttpPool
+from laion_fmri.http.client import (
+    CONNECT_TIMEOUT,
+    LOG_IN_FIRST,
+    READ_TIMEOUT,
+    HttpClient,
+    NetworkProblem,
+    is_web_page,
+)
 
 DATASET_VERSION = "v1"
 SOURCES = ("cli", "explorer")
-"""Where a form can have been filled in."""
+"""Sources of a submitted form."""
 
-_ANSWER_SECONDS = 60.0  # for a whole answer, however steadily it trickles
+_ANSWER_SECONDS = 60.0  # for a whole answer, even while bytes keep arriving
 _LONGEST_ANSWER = 4 << 20  # bytes
 _HEADERS = {"Accept": "application/json", "User-Agent": f"laion-fmri/{__version__}"}
+_CHECK_THE_NETWORK = "Check the network and its address (LAION_FMRI_ACCESS_URL), then try again."
 _CHECK_THE_ADDRESS = "Check its address (LAION_FMRI_ACCESS_URL)."
 
 
@@ -46,7 +56,7 @@ class _Answer:
 
     @property
     def json(self) -> Any:
-        """None when the content is not JSON."""
+        """Return the parsed content; None when it is not JSON."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -54,7 +64,7 @@ class _Answer:
 
     @property
     def detail(self) -> Any:
-        """What the service says of a refusal."""
+        """Return the reason that the service gives for a refusal."""
         told = self.json
         return told.get("detail") if isinstance(told, dict) else None
 
@@ -66,7 +76,7 @@ class AccessService:
     ----------
     access_url : str
     connect_timeout, read_timeout : float
-        Seconds until it counts as silent.
+        Seconds after which the service counts as unreachable.
 
     Attributes
     ----------
@@ -75,7 +85,7 @@ class AccessService:
     Raises
     ------
     ConfigError
-        When the address is none.
+        When the address is invalid.
     """
 
     def __init__(
@@ -86,25 +96,25 @@ class AccessService:
         read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self.url = server_address(access_url)
-        self._http = HttpPool(connect_timeout, read_timeout)
+        self._http = HttpClient(connect_timeout, read_timeout)
 
     @property
     def terms_url(self) -> str:
-        """The page of the terms."""
+        """Address of the page of the terms."""
         return f"{self.url}/terms"
 
     @property
     def privacy_url(self) -> str:
-        """The page that says how personal data are handled."""
+        """Address of the privacy policy."""
         return f"{self.url}/privacy"
 
     @property
     def takedown_url(self) -> str:
-        """The page for whoever wants an image removed."""
+        """Address of the page for requests to remove an image."""
         return f"{self.url}/takedown"
 
     def manifest(self) -> Manifest:
-        """The files and the terms in force; anyone may ask.
+        """Request the public list of the files and the terms in force.
 
         Raises
         ------
@@ -127,16 +137,16 @@ class AccessService:
         terms_version : str or int, optional
             The terms that were shown; by default those in force.
         source : {"cli", "explorer"}
-            Where the form was filled in.
+            Where the form was submitted.
 
         Raises
         ------
         InvalidArgumentError
-            When the form cannot be valid; nothing is sent.
+            When the form is invalid; nothing is sent.
         FormRefusedError
-            When the service says so; `problems` has it by field.
+            When the service rejects the form; `problems` gives the reason by field.
         TermsOutdatedError
-            When the terms changed meanwhile.
+            When the terms have changed since.
         AccessServiceError
         """
         form.require_valid()
@@ -148,7 +158,7 @@ class AccessService:
         return Grant.read(self._ask("POST", "/api/v1/access/request", body))
 
     def refresh(self, request_id: RequestId) -> Grant:
-        """New links for a request id.
+        """Request new links for a request id.
 
         Raises
         ------
@@ -168,12 +178,13 @@ class AccessService:
     ) -> Any:
         answer = self._answer(method, route, body)
         if answer.status not in (200, 201):
-            raise self._refusal(answer, request_id)
+            raise _refusal(self.url, answer, request_id)
         told = answer.json
         if told is None:
+            advice = LOG_IN_FIRST if is_web_page(answer, answer.content) else ""
             raise AccessServiceError(
                 f"What answers at {self.url} is not the access service: it sent no JSON. "
-                f"{_CHECK_THE_ADDRESS}"
+                f"{_CHECK_THE_ADDRESS} {advice}".rstrip()
             )
         return told
 
@@ -186,91 +197,31 @@ class AccessService:
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        problem = ""
         try:
-            response = self._http.request(
-                method, self.url + route, body=content, headers=headers, preload_content=False
-            )
+            response = self._http.request(method, self.url + route, body=content, headers=headers)
             return _Answer(response.status, response.headers, _read_all(response))
         except LocationValueError:
             raise ConfigError(f"{self.url} cannot be asked. {_CHECK_THE_ADDRESS}") from None
+        except NetworkError as error:
+            problem = NetworkProblem(str(error).rstrip("."), "", may_pass=False)
+        except _TooMuchError as error:
+            problem = NetworkProblem(str(error), "", may_pass=True)
+        except LaionFmriError:
+            raise
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            problem = str(error) if isinstance(error, _TooMuchError) else type(error).__name__
-        raise AccessServiceUnavailableError(
-            f"The access service {self.url} does not answer ({problem}). Check the network and its "
-            "address (LAION_FMRI_ACCESS_URL), then try again."
+            problem = NetworkProblem.of(error)
+        if problem.may_pass:
+            raise AccessServiceUnavailableError(
+                f"The access service {self.url} does not answer ({problem.reason}). "
+                f"{problem.advice or _CHECK_THE_NETWORK}"
+            )
+        raise AccessServiceError(
+            f"The access service {self.url} cannot be reached: {problem.reason}. {problem.advice}"
         )
-
-    def _refusal(self, answer: _Answer, request_id: RequestId | None) -> AccessServiceError:
-        status, detail = answer.status, answer.detail
-        secrets = (request_id,) if request_id is not None else ()
-        said = harmless(detail if isinstance(detail, str) else "", *secrets)
-        if status == 403:
-            return self._forbidden(detail, said, secrets)
-        if status in (401, 404) and request_id is not None:
-            return AccessNotFoundError(
-                f"The access service {self.url} does not know the request id {request_id}. "
-                f"{HOW_TO_GET_ACCESS}"
-            )
-        if status == 422:
-            return _refused_form(detail, secrets)
-        if 300 <= status < 400:
-            host = urlsplit(answer.headers.get("Location", "")).hostname or "another address"
-            return AccessServiceError(
-                f"The access service {self.url} sends on to {harmless(host, *secrets)}, where "
-                "nothing was sent. If that is its new address, set LAION_FMRI_ACCESS_URL."
-            )
-        if status == 429:
-            wait = _seconds_to_wait(answer.headers.get("Retry-After", ""))
-            when = "in a few minutes" if wait is None else f"in {max(1, round(wait))} s"
-            return AccessServiceUnavailableError(
-                f"Too many requests to the access service {self.url}. Try again {when}.", wait
-            )
-        if status == 408 or status >= 500:
-            return AccessServiceUnavailableError(
-                f"The access service {self.url} answered {status}. Try again later.",
-                _seconds_to_wait(answer.headers.get("Retry-After", "")),
-            )
-        because = f" ({said})" if said else ""
-        return AccessServiceError(
-            f"The access service {self.url} answered {status}{because}. {_CHECK_THE_ADDRESS}"
-        )
-
-    def _forbidden(
-        self, detail: Any, said: str, secrets: tuple[RequestId, ...]
-    ) -> AccessServiceError:
-        if isinstance(detail, dict) and detail.get("error") == "terms_outdated":
-            version = harmless(detail.get("current_terms_version", ""), *secrets)
-            accept_url = self._accept_url(detail.get("accept_url"), secrets)
-            return TermsOutdatedError(
-                "The terms of the data use agreement have changed"
-                f"{f' (now {version})' if version else ''}. Read and accept them at "
-                f"{accept_url} or with `laion-fmri request-access`, then try again.",
-                accept_url,
-            )
-        if "revoked" in json.dumps(detail).lower():
-            return AccessRevokedError(
-                "Your access to the stimulus images was revoked. Write to those who run "
-                f"{self.url} if that surprises you; images that you have must be deleted."
-            )
-        because = f" ({said})" if said else ""
-        return AccessServiceError(f"The access service {self.url} refuses{because}.")
-
-    def _accept_url(self, told: Any, secrets: tuple[RequestId, ...]) -> str:
-        """Where to accept new terms; the page of the terms when the address told is odd."""
-        if not isinstance(told, str):
-            return self.terms_url
-        try:
-            url = urljoin(f"{self.url}/", told)
-            is_address = urlsplit(url).scheme in ("http", "https") and " " not in url
-        except ValueError:
-            return self.terms_url
-        # An address that carries the request id is not shown, nor is half of one.
-        return url if is_address and harmless(url, *secrets) == url else self.terms_url
 
 
 class _TooMuchError(ValueError):
-    """An answer that is too long, or takes too long."""
+    """An answer is too long, or takes too long."""
 
 
 def _read_all(response: Any) -> bytes:
@@ -290,6 +241,82 @@ def _read_all(response: Any) -> bytes:
     return content
 
 
+def _refusal(url: str, answer: _Answer, request_id: RequestId | None) -> AccessServiceError:
+    """Return the error for a refusal."""
+    status, detail = answer.status, answer.detail
+    secrets = (request_id,) if request_id is not None else ()
+    said = harmless(detail if isinstance(detail, str) else "", *secrets)
+    if status == 403:
+        return _forbidden(url, detail, said, secrets)
+    if status in (401, 404) and request_id is not None:
+        return AccessNotFoundError(
+            f"The access service {url} does not know the request id {request_id}. "
+            f"{HOW_TO_GET_ACCESS}"
+        )
+    if status == 422:
+        return _refused_form(detail, secrets)
+    if 300 <= status < 400:
+        host = urlsplit(answer.headers.get("Location", "")).hostname or "another address"
+        return AccessServiceError(
+            f"The access service {url} sends on to {harmless(host, *secrets)}, where "
+            "nothing was sent. If that is its new address, set LAION_FMRI_ACCESS_URL. "
+            f"{LOG_IN_FIRST}"
+        )
+    if status == 429:
+        wait = _seconds_to_wait(answer.headers.get("Retry-After", ""))
+        when = "in a few minutes" if wait is None else f"in {max(1, round(wait))} s"
+        return AccessServiceUnavailableError(
+            f"Too many requests to the access service {url}. Try again {when}.", wait
+        )
+    if status == 511:  # the network answered instead of the service
+        return AccessServiceError(
+            f"The network does not let requests to {url} pass. {LOG_IN_FIRST}"
+        )
+    if status == 408 or status >= 500:
+        return AccessServiceUnavailableError(
+            f"The access service {url} answered {status}. Try again later.",
+            _seconds_to_wait(answer.headers.get("Retry-After", "")),
+        )
+    because = f" ({said})" if said else ""
+    return AccessServiceError(
+        f"The access service {url} answered {status}{because}. {_CHECK_THE_ADDRESS}"
+    )
+
+
+def _forbidden(
+    url: str, detail: Any, said: str, secrets: tuple[RequestId, ...]
+) -> AccessServiceError:
+    if isinstance(detail, dict) and detail.get("error") == "terms_outdated":
+        version = harmless(detail.get("current_terms_version", ""), *secrets)
+        accept_url = _accept_url(url, detail.get("accept_url"), secrets)
+        return TermsOutdatedError(
+            "The terms of the data use agreement have changed"
+            f"{f' (now {version})' if version else ''}. Read and accept them at "
+            f"{accept_url} or with `laion-fmri request-access`, then try again.",
+            accept_url,
+        )
+    if "revoked" in json.dumps(detail).lower():
+        return AccessRevokedError(
+            "Your access to the stimulus images was revoked. Write to those who run "
+            f"{url} if that surprises you; images that you have must be deleted."
+        )
+    because = f" ({said})" if said else ""
+    return AccessServiceError(f"The access service {url} refuses{because}.")
+
+
+def _accept_url(service: str, told: Any, secrets: tuple[RequestId, ...]) -> str:
+    """Return the page to accept new terms on; by default the page of the terms."""
+    if not isinstance(told, str):
+        return f"{service}/terms"
+    try:
+        url = urljoin(f"{service}/", told)
+        is_address = urlsplit(url).scheme in ("http", "https") and " " not in url
+    except ValueError:
+        return f"{service}/terms"
+    # An address that contains the request id is not shown, not even in part.
+    return url if is_address and harmless(url, *secrets) == url else f"{service}/terms"
+
+
 def _refused_form(detail: Any, secrets: tuple[RequestId, ...]) -> FormRefusedError:
     problems: dict[str, str] = {}
     for entry in detail if isinstance(detail, list) else ():
@@ -306,7 +333,7 @@ def _refused_form(detail: Any, secrets: tuple[RequestId, ...]) -> FormRefusedErr
 
 
 def _seconds_to_wait(told: str) -> float | None:
-    """What a ``Retry-After`` header says."""
+    """Parse the seconds of a ``Retry-After`` header."""
     if told.isdecimal():
         return float(told)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from laion_fmri._errors import (
     ObjectNotFoundError,
     UnsafeKeyError,
 )
-from laion_fmri.bucket import BucketObject, Folder
+from laion_fmri.bucket.protocol import BucketObject, Folder
 from laion_fmri.checksums import Checksum
+from laion_fmri.config import read_json
 from laion_fmri.layout import require_safe
 
 POLICY_FILE = ".bucket-policy.json"
@@ -29,8 +29,8 @@ class DirectoryBucket:
     """Objects are the files below `root`; keys are their relative paths.
 
     Hidden files and folders are not objects. A ``.bucket-policy.json`` at the top,
-    ``{"deny": [patterns]}``, denies access to matching keys that are nevertheless
-    listed, as the public bucket does with held-out sessions.
+    ``{"deny": [patterns]}``, denies access to matching keys, which remain listed, as the public
+    bucket does for held-out sessions.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class DirectoryBucket:
         self._denied = _read_policy(self.root / POLICY_FILE)
 
     def objects(self, prefix: str = "") -> Iterator[BucketObject]:
-        """Every object whose key begins with `prefix`, in key order."""
+        """Yield every object whose key begins with `prefix`, in key order."""
         start = self._folder(prefix.rpartition("/")[0])
         if start is None:
             return
@@ -57,24 +57,24 @@ class DirectoryBucket:
             for path, stat in _walk(start):
                 key = self._key(path)
                 if key.startswith(prefix):
-                    yield BucketObject(key, stat.st_size, _etag(stat))
+                    yield BucketObject(key, stat.st_size, stat_etag(stat))
 
     def folder(self, prefix: str = "") -> Folder:
-        """What lies right below `prefix` (empty, or ending in a slash)."""
+        """Return the folders and objects directly below `prefix` (empty, or ending in a slash)."""
         start = self._folder(prefix.removesuffix("/"))
         with _answering(self.root):
             entries = _entries(start) if start is not None else []
             return Folder(
                 tuple(f"{self._key(e.path)}/" for e in entries if e.is_dir()),
                 tuple(
-                    BucketObject(self._key(e.path), e.stat().st_size, _etag(e.stat()))
+                    BucketObject(self._key(e.path), e.stat().st_size, stat_etag(e.stat()))
                     for e in entries
                     if e.is_file()
                 ),
             )
 
     def _folder(self, name: str) -> Path | None:
-        """A folder of the mirror by its key; None where there is none."""
+        """Return a folder of the mirror by its key; None when it does not exist."""
         try:
             path = self.root.joinpath(require_safe(name)) if name else self.root
         except UnsafeKeyError:
@@ -85,16 +85,16 @@ class DirectoryBucket:
         return path.removeprefix(f"{self.root}{os.sep}").replace(os.sep, "/")
 
     def head(self, key: str) -> BucketObject:
-        """One object as it is now."""
+        """Return the current state of one object."""
         with self.open(key) as stream:
             stat = os.fstat(stream.fileno())
-        return BucketObject(key, stat.st_size, _etag(stat))
+        return BucketObject(key, stat.st_size, stat_etag(stat))
 
     @contextmanager
     def open(
         self, key: str, start: int = 0, stop: int | None = None, etag: str | None = None
     ) -> Iterator[_FileStream]:
-        """Bytes of one object from `start` on; refused when it is no longer `etag`."""
+        """Open one object at `start`; raise an error when its ETag is no longer `etag`."""
         if any(fnmatchcase(key, pattern) for pattern in self._denied):
             raise AccessDeniedError(f"The bucket denies access to {key}.")
         try:
@@ -105,26 +105,26 @@ class DirectoryBucket:
             raise AccessDeniedError(f"The mirror denies access to {key}.") from error
         with file:
             stat = os.fstat(file.fileno())
-            if etag is not None and _etag(stat) != etag:
+            if etag is not None and stat_etag(stat) != etag:
                 raise ObjectChangedError(f"{key} has changed in the bucket. Plan again.")
             file.seek(start)
             yield _FileStream(file, stat.st_size)
-            if etag is not None and _etag(os.fstat(file.fileno())) != etag:
+            if etag is not None and stat_etag(os.fstat(file.fileno())) != etag:
                 raise ObjectChangedError(f"{key} changed while it was read. Plan again.")
 
     def checksum(self, found: BucketObject) -> Checksum | None:
-        """None: a mirror on disk keeps no digests."""
+        """Return None: a mirror on disk has no digests."""
         return None
 
 
 class _FileStream:
-    """A file of the mirror; its reads do not wait long, so that closing need not end them."""
+    """A file of the mirror; its reads are short, so closing need not interrupt them."""
 
     def __init__(self, file: FileIO, total: int) -> None:
         self.read, self.fileno, self.total = file.read, file.fileno, total
 
     def close(self) -> None:
-        """Nothing: who opened the file closes it."""
+        """Do nothing: the code that opened the file closes it."""
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def _answering(root: Path) -> Iterator[None]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    # The order of whole keys, as S3 lists them: "a-b" comes before "a/…" comes before "a0".
+    # S3 sorts whole keys: "a-b" comes before "a/…" comes before "a0".
     visible = [e for e in os.scandir(folder) if not e.name.startswith(".")]
     return sorted(visible, key=lambda e: e.name + ("/" if e.is_dir() else ""))
 
@@ -152,13 +152,14 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
             yield entry.path, entry.stat()
 
 
-def _etag(stat: os.stat_result) -> str:
+def stat_etag(stat: os.stat_result) -> str:
+    """Return an ETag from a file's size and modification time."""
     return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
 
 
 def _read_policy(path: Path) -> list[str]:
     try:
-        return [str(pattern) for pattern in json.loads(path.read_text(encoding="utf-8"))["deny"]]
+        return [str(pattern) for pattern in read_json(path.read_bytes())["deny"]]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:

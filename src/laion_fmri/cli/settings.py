@@ -1,30 +1,32 @@
-"""Commands that show: the settings, what the bucket holds, whether all is in place."""
+"""Commands that show the settings, the contents of the bucket and the installation's state."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-_CHANGED = ("bucket", "endpoint_url", "access_url")
+_CHANGED = ("bucket", "endpoint_url", "access_url", "store_dir", "splits_url")
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """``config``, ``info`` and ``doctor``."""
+    """Add ``config``, ``info`` and ``doctor``."""
     config = commands.add_parser("config", help="show or change the settings")
-    config.add_argument("--data-dir", help="where files are kept (made if need be)")
-    config.add_argument("--bucket", help="s3://name or file:///path/of/a/mirror")
+    config.add_argument("--data-dir", help="folder of downloaded files (created if needed)")
+    config.add_argument("--bucket", help="s3://name or file:///path/to/mirror")
     config.add_argument("--endpoint-url", help="an S3-compatible endpoint")
     config.add_argument("--access-url", help="the access service of the stimulus images")
+    config.add_argument("--store-dir", help="folder of the stores of betas")
+    config.add_argument("--splits-url", help="the folder of the published train/test splits")
     config.add_argument("--json", action="store_true", help="print JSON")
     config.set_defaults(command=_config)
 
-    info = commands.add_parser("info", help="what the bucket holds, and how much of it is here")
-    info.add_argument("--subject", metavar="SUB", help="the trees of one subject")
-    info.add_argument("--files", action="store_true", help="every file, tab-separated")
+    info = commands.add_parser("info", help="contents of the bucket, and how much is downloaded")
+    info.add_argument("--subject", metavar="SUB", help="trees of one subject")
+    info.add_argument("--files", action="store_true", help="list every file, tab-separated")
     info.add_argument("--json", action="store_true", help="print JSON")
     info.set_defaults(command=_info)
 
-    doctor = commands.add_parser("doctor", help="look whether everything is in place")
+    doctor = commands.add_parser("doctor", help="check the installation and the data")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)
 

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, urlencode
 from laion_fmri import layout
 from laion_fmri._errors import InvalidArgumentError
 from laion_fmri.demo.http_service import Answer, FileAnswer, HttpService, Page, Request
+from laion_fmri.fingerprint import file_signature
 
 _BLOCK = 1 << 20  # bytes hashed at a time
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -52,7 +53,7 @@ _PAGES = {
 
 @dataclass
 class _Person:
-    """Who filled in the form."""
+    """The person who filled in the form."""
 
     email: str
     terms_version: str
@@ -98,13 +99,13 @@ class DemoAccessService:
         self._people: dict[str, _Person] = {}
         self._key = secrets.token_bytes(32)
         self._n_refusals_left = 0
-        self._digests: dict[str, tuple[tuple[int, int], str]] = {}
+        self._digests: dict[str, tuple[tuple[int, int, int], str]] = {}
         self._lock = threading.Lock()
         self._http = HttpService(self._answer, port)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address of the server."""
         return self._http.url
 
     def __enter__(self) -> Self:
@@ -132,7 +133,7 @@ class DemoAccessService:
         return request_id
 
     def revoke(self, request_id: str) -> None:
-        """Withdraw somebody's access."""
+        """Withdraw the access of a request id."""
         with self._lock:
             self._people[request_id].is_revoked = True
 
@@ -164,7 +165,13 @@ class DemoAccessService:
                 return self._file(request)
             if route == "/api/v1/manifest":
                 files = [self._entry(name) for name in self._files]
-                return Answer({"current_terms_version": self.terms_version, "files": files})
+                manifest = {
+                    "current_terms_version": self.terms_version,
+                    "dataset": "laion-fmri",
+                    "versions": ["v1"],
+                    "files": files,
+                }
+                return Answer(manifest)
             if route in _PAGES:
                 title, text = _PAGES[route]
                 return Page(title, text.format(version=self.terms_version))
@@ -223,13 +230,12 @@ class DemoAccessService:
 
     def _digest(self, name: str) -> tuple[int, str]:
         """Size and SHA-256 of a file, which is read again only when it has changed."""
-        stat = self._files[name].stat()
-        version = (stat.st_size, stat.st_mtime_ns)
+        version = file_signature(self._files[name])
         with self._lock:
             known = self._digests.get(name)
             if known is None or known[0] != version:
                 known = self._digests[name] = (version, _sha256(self._files[name]))
-        return stat.st_size, known[1]
+        return version[1], known[1]
 
     def _link(self, name: str, until: float) -> str:
         expires = f"{until:.3f}"
@@ -251,7 +257,7 @@ class DemoAccessService:
 
 
 def _files_in(directory: Path) -> dict[str, Path]:
-    """What to serve, by name."""
+    """Files to serve, by name."""
     gated = (layout.STIMULI_IMAGES, layout.STIMULI_METADATA)
     found = [directory / key for key in gated]
     if not found[0].is_file() and directory.is_dir():
@@ -278,7 +284,7 @@ def _refusal(status: int, detail: str, headers: dict[str, str] | None = None) ->
 
 
 def _form_problems(form: Any) -> list[dict[str, Any]]:
-    """What is wrong with a form, written as FastAPI does."""
+    """Return the problems of a form, in the format of FastAPI."""
     problems = _body_problems(form)
     if problems:
         return problems

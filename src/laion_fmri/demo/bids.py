@@ -1,4 +1,4 @@
-"""What surrounds the betas: dataset-level files, raw data, localizers, held-out sessions."""
+"""Files besides the betas: dataset-level files, raw data, held-out sessions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from laion_fmri.demo import files
 from laion_fmri.demo.anatomy import Brain
 from laion_fmri.demo.names import ImageRecord
 from laion_fmri.demo.profiles import PARTICIPANT_CODES, Profile, rng_for
-from laion_fmri.demo.rois import SEEDS, Regions
 from laion_fmri.demo.sessions import TRIAL_COLUMNS, Trials
-from laion_fmri.demo.templates import load_hemisphere
 
-LOCALIZER_SESSION = "ses-Localizer"
 POLICY_FILE = ".bucket-policy.json"
 DENIED = (
-    *(f"*/{session}/*" for session in layout.HELD_OUT_SESSIONS),
+    *(
+        f"{tree}/{session}/*"
+        for session in layout.HELD_OUT_SESSIONS
+        for tree in (f"{layout.BETAS_TREE}/*", "sub-*")
+    ),
     *sorted(layout.GATED_KEYS),
 )
 """Patterns (`fnmatch` over keys) of what the bucket lists but does not serve."""
 
-_CONTRASTS = {"faces": "face", "scenes": "place", "bodies": "body", "characters": "character"}
 _TR = 1.9
 
 
@@ -122,28 +122,3 @@ def write_raw(
         folder / "dwi" / f"{stem}.bvec",
         "\n".join("0 " + " ".join(f"{v:.6f}" for v in axis) for axis in directions) + "\n",
     )
-
-
-def write_localizers(root: Path, regions: Regions, seed: int) -> None:
-    """z-maps of the category localizer, in the volume and on the surface."""
-    brain = regions.brain
-    folder = root / layout.LOCALIZERS_TREE / brain.subject / LOCALIZER_SESSION / "func"
-    stem = f"{brain.subject}_{LOCALIZER_SESSION}_task-floc"
-    for contrast, category in _CONTRASTS.items():
-        rng = rng_for(seed, "localizer", brain.subject, contrast)
-        labels = [label for label in SEEDS[category] if label in regions.vertices]
-        inside = np.any([regions.voxels(label) for label in labels], axis=0)
-        z = rng.normal(0, 1, len(inside)) + inside * rng.uniform(4, 9, len(inside))
-        volume = np.zeros(brain.functional.shape, dtype=np.float32)
-        volume[brain.mask] = np.where(brain.fitted, z, 0)
-        space = f"space-T1w_res-{layout.FUNCTIONAL_RES}"
-        rest = f"contrast-{contrast}_stat-z_statmap"
-        files.write_nifti(folder / f"{stem}_{space}_{rest}.nii.gz", volume, brain.functional.affine)
-        for hemi in layout.HEMISPHERES:
-            n = len(load_hemisphere(hemi).white)
-            values = rng.normal(0, 1, n)
-            for label in labels:
-                members = regions.vertices[label].get(hemi, np.empty(0, dtype=int))
-                values[members] += rng.uniform(4, 9, len(members))
-            path = folder / f"{stem}_hemi-{hemi}_space-fsnative_{rest}.func.gii"
-            files.write_gifti(path, values, hemi, contrast)

@@ -1,4 +1,4 @@
-"""What a picture contains, as numbers: the source of embeddings and of brain responses."""
+"""Content features of images, from which embeddings and brain responses are simulated."""
 
 from __future__ import annotations
 

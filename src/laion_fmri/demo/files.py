@@ -151,7 +151,8 @@ def open_h5(path: Path):
     import h5py
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    return h5py.File(path, "w", libver=("v108", "v108"), track_order=False)
+    # Not locked: no other process knows the file yet, and some disks have no locks.
+    return h5py.File(path, "w", libver=("v108", "v108"), track_order=False, locking=False)
 
 
 def h5_dataset(group, name: str, data: np.ndarray, **options: Any):

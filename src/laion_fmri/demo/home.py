@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laion_fmri import access, layout
-from laion_fmri.config import Settings
+from laion_fmri.config import Settings, cache_folder
 
+_GENERATOR = "laion_fmri.demo"  # as the demo dataset names it
 LOCAL_SUBJECTS = ("sub-01", "sub-03")
 
 
 @dataclass(frozen=True)
 class DemoHome:
-    """Where the demo lives.
+    """The folders of the demo.
 
     Attributes
     ----------
@@ -60,7 +62,7 @@ def prepare_demo_home(
     from laion_fmri.demo.profiles import FORMAT_VERSION
     from laion_fmri.demo.write import write_demo
 
-    root = root or _cache_folder() / f"{profile}-{FORMAT_VERSION}"
+    root = root or cache_folder() / f"{profile}-{FORMAT_VERSION}"
     home = DemoHome(root / "bucket", root / "data")
     root.mkdir(parents=True, exist_ok=True)
     write_demo(home.bucket_dir, profile=profile, progress=progress)
@@ -75,7 +77,8 @@ def fill_data_dir(home: DemoHome) -> None:
     """
     from laion_fmri.bucket import open_bucket
     from laion_fmri.demo.write import copy_gated_stimuli
-    from laion_fmri.download import fetch, plan_download
+    from laion_fmri.download_plans import plan_download
+    from laion_fmri.fetching import fetch
     from laion_fmri.transfer.plan import make_plan
 
     home.data_dir.mkdir(exist_ok=True)
@@ -87,6 +90,7 @@ def fill_data_dir(home: DemoHome) -> None:
         bucket=bucket,
         include_anatomical=True,
         include_freesurfer=True,
+        include_localizers=True,
     )
     open_files = [
         found
@@ -98,7 +102,10 @@ def fill_data_dir(home: DemoHome) -> None:
     copy_gated_stimuli(home.bucket_dir, home.data_dir)
 
 
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("laion_fmri", appauthor=False)
+def is_demo_dataset(folder: Path) -> bool:
+    """Whether a bucket's folder or a data directory has the synthetic demo dataset."""
+    try:
+        described = json.loads((folder / layout.DATASET_FILES[0]).read_bytes())
+        return {"Name": _GENERATOR} in described["GeneratedBy"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import re
@@ -18,6 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from markupsafe import escape
+
+from laion_fmri.bucket.directory import stat_etag
+
 _LONGEST_BODY = 1 << 16  # bytes
 _SILENCE = 60.0  # seconds after which a connection ends
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -31,7 +34,7 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: `path` without percent signs, `query` as it came."""
+    """A request: `path` percent-decoded, `query` unchanged."""
 
     method: str
     path: str
@@ -92,7 +95,7 @@ class HttpService:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address of the server."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def start(self) -> None:
@@ -175,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, FileAnswer):
             self._send_file(answer.path)
         elif isinstance(answer, Page):
-            text = _PAGE.format(title=html.escape(answer.title), text=html.escape(answer.text))
+            text = _PAGE.format(title=escape(answer.title), text=escape(answer.text))
             self._send(200, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
         else:
             self._send_json(answer)
@@ -199,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, path: Path) -> None:
         with path.open("rb") as file:
             stat = os.fstat(file.fileno())
-            etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+            etag = f'"{stat_etag(stat)}"'
             headers = {"ETag": etag, "Accept-Ranges": "bytes"}
             if self.headers.get("If-Match", etag) not in (etag, "*"):
                 self._send(412, b"", headers)

@@ -95,8 +95,9 @@ def write_maps(
         files.write_json(
             path.with_name(layout.split_extension(path.name)[0] + ".json"),
             {
-                "Description": "Single-trial BOLD responses",
-                "Units": "percent signal change",
+                "Description": "Single-trial BOLD responses: GLMsingle's TYPED estimates, whose "
+                "amplitude ridge regularisation shrinks. z-score them within session before use.",
+                "Units": "arbitrary",
                 "NaN": "no estimate for this voxel and trial",
             },
         )

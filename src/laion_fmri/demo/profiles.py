@@ -1,4 +1,4 @@
-"""How large a demo dataset is: three sizes of the same thing."""
+"""Sizes of the demo dataset: three profiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from laion_fmri._errors import UnknownNameError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Changes whenever the same profile and seed would give other bytes."""
 
 SUBJECTS = ("sub-01", "sub-03", "sub-05", "sub-06", "sub-07")
@@ -63,6 +63,8 @@ class Profile:
         Shape of the functional grid; None fits it around the brain.
     rois : frozenset of str or None
         Published ROI labels to write; None writes all.
+    all_contrasts : bool
+        Whether the localizers have all published contrasts; else one of each category.
     balanced_noise : bool
         Noise whose sample variances equal its nominal one: a small dataset then has
         noise ceilings as clean as those of a large one.
@@ -82,6 +84,7 @@ class Profile:
     recon_mm: float
     grid: tuple[int, int, int] | None = None
     rois: frozenset[str] | None = None
+    all_contrasts: bool = True
     balanced_noise: bool = True
 
     @property
@@ -106,6 +109,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             anatomical_mm=4.0,
             recon_mm=4.0,
             rois=TINY_ROIS,
+            all_contrasts=False,
         ),
         "demo": Profile(
             name="demo",

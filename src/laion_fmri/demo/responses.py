@@ -24,7 +24,7 @@ _ROUNDS, _OVERSHOOT = 8, 1.5
 
 @dataclass(frozen=True)
 class Truth:
-    """What was put into the betas of one subject. Voxels are those of the brain mask, C order.
+    """The signals simulated in the betas of one subject. Voxels of the brain mask, C order.
 
     Attributes
     ----------

@@ -1,7 +1,8 @@
-"""Where the regions of interest are, on each subject's surface and in the volume."""
+"""The regions of interest on each subject's surface and in the volume."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,7 +82,7 @@ _GENERAL_FROM = 14.0
 
 
 def expected_ceiling(points: np.ndarray) -> np.ndarray:
-    """How strongly a place responds to pictures: its noise ceiling over 12 repeats, in %.
+    """The noise ceiling of a location over 12 repeats, in %.
 
     Bright in the back of the brain, fading smoothly into the rest.
 
@@ -242,8 +243,22 @@ def label_text(subject: str, hemi: str, numbers: np.ndarray, points: np.ndarray)
     return "\n".join(lines) + "\n"
 
 
+def write_volume_at_localizer_resolution(
+    path: Path, volume: np.ndarray, affine: np.ndarray
+) -> None:
+    """Write a volume of the functional grid on the finer grid of the localizers."""
+    ratio = 1.5 / 1.778
+    nearest = [
+        np.minimum((np.arange(math.ceil(n / ratio)) + 0.5) * ratio, n - 1).astype(int)
+        for n in volume.shape
+    ]
+    finer = np.diag([ratio, ratio, ratio, 1.0])
+    finer[:3, 3] = (ratio - 1) / 2  # both grids begin at the same corner
+    files.write_nifti(path, volume[np.ix_(*nearest)], affine @ finer)
+
+
 def write_rois(root: Path, regions: Regions) -> None:
-    """Every ROI as a volume mask and, for each hemisphere, a surface mask and a label."""
+    """Every ROI as volume masks on both grids, and as surface masks and labels."""
     brain = regions.brain
     tk = {h: brain.surface(h, "white") - brain.c_ras for h in layout.HEMISPHERES}
     for label, by_hemi in regions.vertices.items():
@@ -252,6 +267,8 @@ def write_rois(root: Path, regions: Regions) -> None:
         volume[brain.mask] = regions.voxels(label)
         path = root / layout.roi_volume(brain.subject, category, label)
         files.write_nifti(path, volume, brain.functional.affine)
+        path = root / layout.roi_volume(brain.subject, category, label, layout.LOCALIZER_RES)
+        write_volume_at_localizer_resolution(path, volume, brain.functional.affine)
         for hemi, numbers in by_hemi.items():
             mask = np.zeros(len(tk[hemi]), dtype=np.float32)
             mask[numbers] = 1

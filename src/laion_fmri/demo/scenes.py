@@ -1,4 +1,4 @@
-"""What is in a picture: a backdrop and things placed before it, back to front."""
+"""The scene of an image: a backdrop and objects in front of it, back to front."""
 
 from __future__ import annotations
 

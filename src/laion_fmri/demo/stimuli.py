@@ -85,7 +85,7 @@ def _masks_of(picture: Picture, rng: np.random.Generator) -> list[tuple[tuple, n
             name = f"{stem}/{noun}_{instance}.png"
             rows.append(((noun, instance, score, *box, 1, name), mask.astype(np.uint8)))
     # Some concepts are noticed but belong to no place in the picture.
-    concept = {"night": "darkness", "snow": "cold", "gabor": "stripes"}.get(picture.scene.backdrop)
+    concept = {"night": "darkness", "snow": "cold"}.get(picture.scene.backdrop)
     if concept:
         score = round(0.3 + 0.2 * rng.random(), 4)
         empty = np.zeros((SIZE, SIZE), dtype=np.uint8)

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
+from laion_fmri._errors import (
+    DamagedFileError,
+    InvalidArgumentError,
+    UnknownNameError,
+    UnreadableFileError,
+)
 from laion_fmri.demo import files
 from laion_fmri.demo.responses import Truth
+from laion_fmri.stimuli.hdf5 import open_for_reading
 
 TRUTH_FILE = ".laion_fmri_demo_truth.h5"
 _ARRAYS = tuple(f.name for f in fields(Truth) if f.name not in ("drivers", "weights"))
@@ -18,7 +24,7 @@ _ARRAYS = tuple(f.name for f in fields(Truth) if f.name not in ("drivers", "weig
 
 @dataclass(frozen=True)
 class DemoTruth:
-    """What was put into a demo dataset.
+    """The ground truth of a demo dataset.
 
     Attributes
     ----------
@@ -101,7 +107,7 @@ def load_truth(directory: str | Path) -> DemoTruth:
             "`laion-fmri demo DIR`."
         )
     try:
-        with h5py.File(path, "r") as h5:
+        with open_for_reading(path) as h5:
             drivers = tuple(name.decode() for name in h5["drivers"][:])
             weights = h5["weights"][:]
             subjects = {
@@ -110,6 +116,8 @@ def load_truth(directory: str | Path) -> DemoTruth:
                 if isinstance(group, h5py.Group)
             }
             return DemoTruth(h5["embedding_mean"][:], h5["embedding_sd"][:], subjects)
+    except UnreadableFileError:
+        raise
     except (OSError, KeyError) as error:
         advice = "Delete the directory and write the demo dataset again."
         raise DamagedFileError(path, str(error), advice) from error

@@ -1,4 +1,4 @@
-"""What each region likes: weights from CLIP embeddings to its response."""
+"""The tuning of each region: weights from CLIP embeddings to its response."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _CONTENT: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "v-objects": {**_OBJECTS, "cup": 1.4},
     }
 )
-"""How much specific regions like each noun."""
+"""Tuning of specific regions to each noun."""
 
 _BACKDROPS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
@@ -99,7 +99,7 @@ def _retinotopic(label: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def preferences(label: str, rng: np.random.Generator) -> np.ndarray:
-    """What one region likes, as weights over content features, shape (n_features,)."""
+    """The tuning of one region, as weights over content features, shape (n_features,)."""
     if label not in _CONTENT:
         weights = _retinotopic(label, rng)
         if label == GENERAL:

@@ -14,9 +14,11 @@ import numpy as np
 
 from laion_fmri import layout
 from laion_fmri._errors import InvalidArgumentError
+from laion_fmri.atomic_write import atomic_path
 from laion_fmri.demo import bids, files, stimuli
 from laion_fmri.demo.anatomy import make_brain, write_anatomy
 from laion_fmri.demo.content import Picture, draw
+from laion_fmri.demo.localizers import write_localizers
 from laion_fmri.demo.maps import write_maps
 from laion_fmri.demo.names import ImageRecord, list_images
 from laion_fmri.demo.profiles import FORMAT_VERSION, DemoDataset, Profile, get_profile, rng_for
@@ -85,7 +87,7 @@ def _write_brain(root: Path, profile: Profile, subject: str, seed: int) -> Regio
     write_anatomy(root, profile, brain)
     write_recon(root, profile, brain)
     write_rois(root, regions)
-    bids.write_localizers(root, regions, seed)
+    write_localizers(root, profile, regions, seed)
     if subject in _HELD_OUT_SUBJECTS:
         bids.write_held_out(root, brain, seed)
     return regions
@@ -93,7 +95,7 @@ def _write_brain(root: Path, profile: Profile, subject: str, seed: int) -> Regio
 
 @dataclass(frozen=True)
 class _Stimuli:
-    """What responses follow from: the images, the tunings, and each tuning's responses."""
+    """The inputs of simulated responses: images, tunings, and the responses of each tuning."""
 
     records: Sequence[ImageRecord]
     embedding_mean: np.ndarray
@@ -253,8 +255,7 @@ def copy_gated_stimuli(
     for key in (layout.STIMULI_IMAGES, layout.STIMULI_METADATA):
         target = layout.local_path(data, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.part-{os.getpid()}")
-        shutil.copyfile(bucket / key, partial)
-        partial.replace(target)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(bucket / key, temporary)
         copied.append(target)
     return copied

@@ -1,267 +1,262 @@
-"""The explorer's handle on the library: cached, safe in threads, no widgets.
+"""The explorer's access to the library: cached, thread-safe, without widgets.
 
-One `ExplorerData` serves every page of a server. Results are remembered by a key that
-includes the state of the files they came from, so that a download shows at once.
+All pages of a server share one `ExplorerData`. Cached results are invalidated when the files
+they depend on change, so that a download is visible immediately.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from laion_fmri import discovery, layout
-from laion_fmri._errors import ConfigError, DataDirNotSetError
+from laion_fmri._errors import ConfigError, DataDirNotSetError, LaionFmriError
+from laion_fmri.availability import overview_objects
 from laion_fmri.bucket import Bucket, open_bucket
-from laion_fmri.config import ENVIRONMENT, Settings, load_settings, write_config
-from laion_fmri.explorer.bucket_listing import BucketListing, usable_data_dir
-from laion_fmri.explorer.catalog import overview_objects
-from laion_fmri.explorer.kept_listing import keep_listing, now
-from laion_fmri.explorer.listeners import Listeners
-from laion_fmri.explorer.roles import OWNER, Visitor
-from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.bucket.listing_cache import now, save_listing
+from laion_fmri.config import ENVIRONMENT, Settings, load_settings, save_changes
+from laion_fmri.demo.home import is_demo_dataset
+from laion_fmri.explorer.runtime.background_job import Listeners
+from laion_fmri.explorer.runtime.bucket_listing import BucketListing
+from laion_fmri.explorer.runtime.cache import Cache
+from laion_fmri.explorer.runtime.visitor import (
+    CHANGING_SETTINGS,
+    IMAGES_HIDDEN,
+    OWNER,
+    Visitor,
+    visitor_of_page,
+)
+from laion_fmri.stimuli.hub import LocalStimuli
 from laion_fmri.subject import Subject, load_subject, local_subjects
 
 T = TypeVar("T")
 
-SETTINGS = tuple(ENVIRONMENT)
-"""What can be changed on the page."""
+_CACHE_BYTES = 1 << 30
 
-DEFAULTS = {name: getattr(Settings(), name) for name in SETTINGS}
-"""What a setting is when nobody sets it."""
 
-_REMEMBERED = 256  # results, the least recently used go first
+class _Server:
+    """Data shared by all visitors of a server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.listeners = Listeners()
+        self.listing: BucketListing | None = None
+        self.is_overview_saved = False
+        self.cache = Cache(_CACHE_BYTES)
+        self.lock = threading.Lock()
 
 
 class ExplorerData:
-    """Answers for the views.
+    """Queries of the views to the library.
 
     Parameters
     ----------
     settings : Settings, optional
-        By default what is configured.
-
-    Attributes
-    ----------
+        By default the configured settings.
     visitor : Visitor
-        Whom the answers are for; the owner, unless it comes from `for_visitor`.
+        The person at the page: images are hidden from those who may not see them, and only the
+        owner changes settings.
     """
 
-    visitor: Visitor = OWNER
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or load_settings()
-        self._age = 0  # how often the settings were changed
-        self._listeners = Listeners()
-        self._listing: BucketListing | None = None
-        self._overview_is_kept = False
-        self._results: OrderedDict[Hashable, object] = OrderedDict()
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._guard = threading.Lock()
+    def __init__(self, settings: Settings | None = None, visitor: Visitor = OWNER) -> None:
+        self.visitor = visitor
+        self._server = _Server(settings or load_settings())
 
     def for_visitor(self, visitor: Visitor) -> ExplorerData:
-        """The same data as a visitor may have them."""
-        from laion_fmri.explorer.visitor_data import VisitorData
+        """Return the same data for another visitor, limited to the rights of this one."""
+        if visitor == self.visitor:
+            return self
+        data = copy(self)
+        data.visitor = visitor.within(self.visitor)
+        return data
 
-        return self if visitor == self.visitor else VisitorData(self, visitor)
+    # --- locations ----------------------------------------------------------------------
 
-    # --- where things are ---------------------------------------------------------------
+    @property
+    def settings(self) -> Settings:
+        """The settings of the server."""
+        return self._server.settings
 
     @property
     def data_dir(self) -> Path:
-        """The data directory; raises `DataDirNotSetError` where there is none."""
+        """The data directory; raises `DataDirNotSetError` if there is none."""
         return self.settings.require_data_dir()
 
     def bucket(self) -> Bucket:
-        """The bucket; raises what the library raises when it cannot be used."""
-        return self.remember(("bucket",), lambda: open_bucket(self.settings))
+        """The bucket; raises the library's error if it cannot be used."""
+        return self._server.cache.get(("bucket",), lambda: open_bucket(self.settings))
 
     def listing(self) -> BucketListing:
-        """The listing of the whole bucket, begun by whoever asks first."""
-        with self._guard:
-            if self._listing is None:
-                self._listing = BucketListing(self.settings)
-            return self._listing
+        """The job that lists the whole bucket; the first access starts it."""
+        server = self._server
+        with server.lock:
+            if server.listing is None:
+                server.listing = BucketListing(server.settings).start()
+            return server.listing
 
-    def list_again(self) -> None:
-        """Forget what the bucket listed; the next question is put to it again."""
+    @property
+    def has_listing(self) -> bool:
+        """Whether the listing of the whole bucket has started."""
+        return self._server.listing is not None
+
+    def refresh_listing(self) -> None:
+        """Discard the listings of the bucket, so that the next view lists it again."""
         discovery.refresh()
-        with self._guard:
-            self._listing, self._overview_is_kept = None, False
-            self._results.pop(self._full_key(("bucket",)), None)
+        with self._server.lock:
+            self._server.listing, self._server.is_overview_saved = None, False
+        self._server.cache.discard(("bucket",))
 
-    def keep_overview(self) -> None:
-        """Keep what the overview listed, once, for when the bucket does not answer."""
+    def save_overview(self) -> None:
+        """Save the listings of the overview, once, for when the bucket cannot be reached."""
         settings = self.settings
-        data_dir = usable_data_dir(settings)
-        with self._guard:
-            if self._overview_is_kept or data_dir is None:
+        data_dir = settings.usable_data_dir
+        with self._server.lock:
+            if self._server.is_overview_saved or data_dir is None:
                 return
-            self._overview_is_kept = True
-        keep_listing(data_dir, settings, overview_objects(self.bucket()), "overview", now())
+            self._server.is_overview_saved = True
+        save_listing(data_dir, settings, overview_objects(self.bucket()), "overview", now())
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the bucket or the data directory contains the synthetic demo dataset."""
+        folders = [self.settings.data_dir]
+        with contextlib.suppress(LaionFmriError):  # a bucket that cannot be opened
+            folders.append(getattr(self.bucket(), "root", None))
+        return any(folder is not None and is_demo_dataset(folder) for folder in folders)
 
     # --- settings -----------------------------------------------------------------------
 
-    def set_by_environment(self, name: str) -> bool:
-        """Whether a setting comes from the environment, which a page cannot change."""
-        return self.settings.sources.get(name) == "environment"
-
-    @property
-    def keeps_settings(self) -> bool:
-        """Whether changes go to the config file, rather than last as long as the server.
-
-        A server that was started on the demo, or on settings of its own, leaves the
-        config file alone.
-        """
-        return all(self.settings.sources.get(name, "argument") != "argument" for name in SETTINGS)
-
     def settings_with(self, changes: Mapping[str, str]) -> Settings:
-        """The settings as they would be; an empty value is the default.
+        """Return the settings after a change; an empty value selects the default.
 
         Raises
         ------
         ConfigError
-            When a setting comes from the environment, or a value cannot be used.
+            If a setting comes from the environment, or a value cannot be used.
+        NotAllowedError
+            If the visitor is not the owner.
         """
+        self.visitor.require_owner(CHANGING_SETTINGS)
         for name in changes:
-            if self.set_by_environment(name):
+            if self.settings.is_fixed(name):
                 raise ConfigError(
-                    f"{ENVIRONMENT[name]} is set in the server's environment and wins over what "
-                    "is chosen here. Unset it and start the server again to change it."
+                    f"{ENVIRONMENT[name]} is set in the server's environment and takes precedence. "
+                    "Unset it and restart the server to change this setting."
                 )
-        source = "config file" if self.keeps_settings else "argument"
-        values: dict[str, Any] = {name: value or DEFAULTS[name] for name, value in changes.items()}
-        if values.get("data_dir"):
-            values["data_dir"] = load_settings(data_dir=values["data_dir"]).data_dir
-        came_from = {name: source if value else "default" for name, value in changes.items()}
-        sources = {**self.settings.sources, **came_from}
-        return replace(self.settings, **values, sources=sources)
+        return self.settings.changed(changes)
 
     def change_settings(self, changes: Mapping[str, str]) -> None:
-        """Work with other settings from now on, on every page of the server.
+        """Change the settings on every page of the server.
 
-        Everything remembered is forgotten, and subscribers are told. Downloads that are
-        under way go on into the data directory they were asked for.
+        The cache is cleared and subscribers are called. Running downloads continue into the
+        data directory they were started for.
 
         Parameters
         ----------
         changes : mapping of str to str
-            ``data_dir``, ``bucket``, ``endpoint_url``, ``access_url``; an empty value is
-            the default. A data directory is made when it is not there.
+            ``data_dir``, ``bucket``, ``endpoint_url``, ``access_url``; an empty value selects
+            the default. A data directory that does not exist is created.
 
         Raises
         ------
         ConfigError
-            When nothing can be changed (see `settings_with`), the data directory cannot be
-            made or the config file cannot be written.
+            If a setting cannot be changed (see `settings_with`), the data directory cannot be
+            created or the config file cannot be written.
+        NotAllowedError
+            If the visitor is not the owner.
         """
         settings = self.settings_with(changes)
-        if changes.get("data_dir") and settings.data_dir is not None:
-            try:
-                settings.data_dir.mkdir(parents=True, exist_ok=True)
-            except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
-                raise ConfigError(
-                    f"{settings.data_dir} cannot be made ({getattr(error, 'strerror', error)}). "
-                    "Choose another folder."
-                ) from error
-        if self.keeps_settings:
-            write_config(**{n: getattr(settings, n) if v else None for n, v in changes.items()})
+        save_changes(settings, changes)
         discovery.refresh()
-        with self._guard:
-            self.settings = settings
-            self._age += 1
-            self._results.clear()
-            self._locks.clear()
-            self._listing, self._overview_is_kept = None, False
-        self._listeners.tell()
+        server = self._server
+        with server.lock:
+            server.settings = settings
+            server.cache.clear()
+            server.listing, server.is_overview_saved = None, False
+        server.listeners.tell()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have `listener` called, in any thread, when the settings change.
+        """Call `listener`, in any thread, when the settings change.
 
         Returns
         -------
         callable
             Ends the subscription.
         """
-        return self._listeners.add(listener)
+        return self._server.listeners.add(listener)
 
     # --- subjects and stimuli -----------------------------------------------------------
 
     def local_subjects(self) -> list[str]:
-        """Subjects that have files here; empty where there is no data directory."""
+        """List subjects with downloaded files; empty if there is no data directory."""
         try:
             return local_subjects(self.data_dir)
         except DataDirNotSetError:
             return []
 
     def subject(self, name: str) -> Subject:
-        """A handle on a local subject; another one when the stimuli on disk change."""
+        """Return a downloaded subject; a new object when the stimuli on disk change."""
+
+        def load() -> Subject:
+            return load_subject(name, self.data_dir).with_stimuli(self.stimuli())
+
+        return self.remember(("subject", name), load, self.stimulus_files())
+
+    def stimuli(self) -> LocalStimuli:
+        """Return the stimuli of the dataset; a new object when they change on disk."""
+        refusal = "" if self.visitor.sees_images else IMAGES_HIDDEN
         return self.remember(
-            ("subject", name), lambda: load_subject(name, self.data_dir), self.stimulus_files()
+            ("stimuli",), lambda: LocalStimuli(self.data_dir, refusal), self.stimulus_files()
         )
 
-    def stimuli(self) -> Stimuli:
-        """The stimuli of the dataset; another handle when they change on disk."""
-        return self.remember(("stimuli",), lambda: Stimuli(self.data_dir), self.stimulus_files())
-
     def has_images(self) -> bool:
-        """Whether the images are local and shown to the visitor."""
-        path = layout.local_path(self.data_dir, layout.STIMULI_IMAGES)
+        """Whether the images are downloaded and the visitor may see them."""
+        try:
+            path = layout.local_path(self.data_dir, layout.STIMULI_IMAGES)
+        except DataDirNotSetError:  # also if it was deleted
+            return False
         return self.visitor.sees_images and path.exists()
 
     def stimulus_files(self) -> list[Path]:
-        """The local files of the stimuli, which handles keep what they read of."""
+        """The downloaded files of the stimuli."""
         return sorted((self.data_dir / layout.STIMULI_TREE).glob("*.*"))
 
-    # --- remembering --------------------------------------------------------------------
+    # --- cached results --------------------------------------------------------------------
 
     def remember(self, key: Hashable, make: Callable[[], T], files: Iterable[Path] = ()) -> T:
-        """The result of `make`, made once for each `key` and state of `files`.
+        """Return the result of `make`, cached by `key` until one of its files changes.
 
-        Two threads that ask for the same thing wait for one result; an error is not
-        remembered. `files` are those the result depends on.
+        Visitors with and without access to the images have separate caches; see `Cache.get`.
         """
-        full = self._full_key(key, files)
-        with self._guard:
-            lock = self._locks.setdefault(full, threading.Lock())
-        with lock:
-            with self._guard:
-                if full in self._results:
-                    self._results.move_to_end(full)
-                    return self._results[full]  # type: ignore[return-value]
-            result = make()
-            with self._guard:
-                if full[0] != self._age:  # made by settings that are gone
-                    return result
-                self._results[full] = result
-                while len(self._results) > _REMEMBERED:
-                    oldest, _ = self._results.popitem(last=False)
-                    self._locks.pop(oldest, None)
-            return result
+        return self._server.cache.get((key, self.visitor.sees_images), make, files)
 
-    def _full_key(self, key: Hashable, files: Iterable[Path] = ()) -> tuple[Hashable, ...]:
-        return (self._age, key, tuple(_signature(path) for path in files))
+    def thumbnails(self, names: Sequence[str]) -> list[bytes]:
+        """Return small JPEGs of images; empty bytes for an image that cannot be decoded.
+
+        Raises
+        ------
+        LaionFmriError
+            If the images are not downloaded, or the visitor may not see them.
+        """
+        images = self.stimuli().images
+        files = [layout.local_path(self.data_dir, layout.STIMULI_IMAGES)]
+        return [
+            self.remember(("thumbnail", name), partial(images.thumbnail, name), files)
+            for name in names
+        ]
 
 
 def data_of_page(settings: Settings | None = None) -> ExplorerData:
-    """Data for a view by itself: as whoever is at the page may have them.
+    """Return the data of a standalone view, with the rights of its page's visitor.
 
     Parameters
     ----------
     settings : Settings, optional
-        By default what is configured.
+        By default the configured settings.
     """
-    from laion_fmri.explorer.session_role import visitor_here
-
-    return ExplorerData(settings).for_visitor(visitor_here())
-
-
-def _signature(path: Path) -> tuple[str, int, int] | tuple[str]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return (str(path),)
-    return (str(path), stat.st_mtime_ns, stat.st_size)
+    return ExplorerData(settings, visitor_of_page())

@@ -1,4 +1,4 @@
-"""What the user has chosen. Tabs meet here and nowhere else."""
+"""The user's choices. Tabs communicate only through them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from numpy.typing import NDArray
 TABS = ("Discover", "Download", "Brain", "Trials", "Splits")
 
 IN_THE_ADDRESS = (
-    "tab", "subject", "session", "trial", "rois", "map", "pool", "split", "trial_filters", "model",
+    "tab", "subject", "session", "trial", "rois", "map", "display", "pool", "split",
+    "trial_filters", "model", "discover",
 )  # fmt: skip
-"""What the page's address remembers. Never a secret, never a path."""
+"""Parameters stored in the page's address. Never a secret, never a path."""
+
+QUIET_IN_THE_ADDRESS = ("display", "trial_filters")
+"""Parameters that change too often to add entries to the browser's history."""
 
 
 @dataclass(frozen=True, eq=False)
 class GivenMap:
-    """A map that one tab hands to the Brain tab.
+    """A map passed from one tab to the Brain tab.
 
     Attributes
     ----------
     subject : str
     name : str
-        As the Map control will list it.
+        Its name in the Map control.
     values : ndarray of float32, shape (n_voxels,)
-        One a voxel of the anatomical brain mask.
+        One per voxel of the anatomical brain mask.
     units, explanation : str
     """
 
@@ -37,10 +41,10 @@ class GivenMap:
 
 
 class ExplorerState(param.Parameterized):
-    """The choices that more than one view cares about.
+    """The choices shared by several views.
 
-    A value may name something that does not exist (an old link, a subject that was
-    deleted): views show what they can and say what is missing.
+    A value may name something that does not exist (an old link, a deleted subject): views
+    display what they can and report what is missing.
     """
 
     tab = param.Selector(default=TABS[2], objects=list(TABS), doc="The tab that is shown.")
@@ -49,12 +53,16 @@ class ExplorerState(param.Parameterized):
     trial = param.Integer(default=0, bounds=(0, None), doc="Global trial index of the subject.")
     rois = param.List(default=[], item_type=str, doc="Chosen ROIs (the library's query grammar).")
     map = param.String(default="", doc="The map on the brain, by its name in the Map control.")
+    display = param.String(
+        default="", doc="How the brain is shown, as `laion_fmri.explorer.brain.display` writes it."
+    )
     pool = param.String(default="shared", doc="Pool of a split.")
     split = param.String(default="random_0", doc="Name of a split.")
     trial_filters = param.String(
-        default="", doc="Filters of trials, as `laion_fmri.explorer.trial_filter.Filters.text`."
+        default="", doc="Filters of trials, as `laion_fmri.trial_selection.filters.Filters.text`."
     )
-    model = param.String(default="", doc="Model of embeddings; empty means the first that is here.")
+    discover = param.String(default="", doc="What the Discover tab shows: 'Files', or all else.")
+    model = param.String(default="", doc="Model of embeddings; empty: the first downloaded one.")
     selected_trials = param.List(
         default=[], item_type=int, doc="Marked trials of the subject (global trial indices)."
     )

@@ -1,8 +1,9 @@
-"""Train/test splits of the images: by name and pool, as ids or as masks over trials.
+"""Train/test splits of the images by name and pool, as image names or masks over trials.
 
-``random_*`` and ``ood`` are computed from the image names at hand; ``tau`` and
-``cluster_k5_*`` are published files; `make_split` makes more. A label match against the
-trial table is all that a split is, so the same masks cut betas, trials and embeddings.
+``random_*`` and ``ood`` are computed from local image names; ``tau`` and ``cluster_k5_*`` are
+published files, downloaded on first use, as are all splits when no image names are local.
+`make_split` creates custom splits. A split lists image names, so the same masks select betas,
+trials and embeddings.
 
 Examples
 --------
@@ -32,48 +33,79 @@ from laion_fmri.splits.published import CopiedSplits, copy_splits, split_url
 from laion_fmri.splits.split import Split, SplitVariant
 
 if TYPE_CHECKING:
+    from laion_fmri.splits.compare import SplitMeasures, compare_splits, identical_images
     from laion_fmri.splits.evaluation import Evaluation, SplitScore
     from laion_fmri.splits.fetching import download_splits
+    from laion_fmri.splits.image_map import ImageMap, pca_map, tsne_map
     from laion_fmri.splits.make import delete_split, make_split
     from laion_fmri.splits.own import to_schema
     from laion_fmri.splits.scoring import evaluate
     from laion_fmri.splits.space import EmbeddingSpace
+    from laion_fmri.splits.summary import (
+        composition,
+        count_shared_tests,
+        split_table,
+        trial_counts,
+    )
+    from laion_fmri.splits.terms import compare_terms
 
 __all__ = [
     "CopiedSplits",
     "EmbeddingSpace",
     "Evaluation",
+    "ImageMap",
     "Split",
+    "SplitMeasures",
     "SplitScore",
     "SplitSizes",
     "SplitVariant",
+    "compare_splits",
+    "compare_terms",
+    "composition",
     "copy_splits",
+    "count_shared_tests",
     "delete_split",
     "download_splits",
     "evaluate",
     "get_split_masks",
     "get_train_test_ids",
+    "identical_images",
     "list_ood_types",
     "list_pools",
     "list_splits",
     "load_all_splits",
     "load_split",
     "make_split",
+    "pca_map",
     "split_sizes",
+    "split_table",
     "split_url",
     "to_schema",
+    "trial_counts",
+    "tsne_map",
 ]
 
-# Listing splits needs nothing that speaks HTTP or computes.
+# Imported on use, so that listing splits imports neither HTTP clients nor numerical code.
 _ON_USE = {
     "EmbeddingSpace": "space",
     "Evaluation": "evaluation",
+    "ImageMap": "image_map",
+    "SplitMeasures": "compare",
     "SplitScore": "evaluation",
+    "compare_splits": "compare",
+    "compare_terms": "terms",
+    "composition": "summary",
+    "count_shared_tests": "summary",
     "delete_split": "make",
     "download_splits": "fetching",
     "evaluate": "scoring",
+    "identical_images": "compare",
     "make_split": "make",
+    "pca_map": "image_map",
+    "split_table": "summary",
     "to_schema": "own",
+    "trial_counts": "summary",
+    "tsne_map": "image_map",
 }
 
 

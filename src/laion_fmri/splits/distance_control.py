@@ -1,7 +1,7 @@
-"""A test side far from the training side, and yet as alike in distribution as a random one.
+"""Test sets at a distance from the training set, with a distribution like that of random ones.
 
-Cosines and kernels are rounded to multiples of 2⁻²⁰ before they are added up or compared, so
-that sums come out the same in whatever order a machine adds.
+Cosines and kernels are rounded to multiples of 2⁻²⁰ before they are summed or compared, so that
+sums do not depend on the order of additions.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from laion_fmri.splits import measures
 from laion_fmri.splits.partition import Parting, compact, require_two
 
 _STEP = 2.0**20
-_PASSES = 20  # over the test side, looking for exchanges
-_PERCENTILES = 2.0  # between one distance tried and the next
+_PASSES = 20  # over the test set, to find exchanges
+_PERCENTILES = 2.0  # step between the distances tried
 
 
 def by_distance(
@@ -28,7 +28,7 @@ def by_distance(
     min_distance: float | None,
     target_ratio: float,
 ) -> Parting:
-    """Test images far from every other group, chosen to be as alike as a random test side.
+    """Choose test images far from every other group, distributed like a random test set.
 
     See `laion_fmri.splits.make_split` for the definition.
 
@@ -40,24 +40,24 @@ def by_distance(
     n_test : int
     seed : int
     min_distance : float or None
-        Cosine distance; None takes the largest that reaches `target_ratio`.
+        Cosine distance; None for the largest that reaches `target_ratio`.
     target_ratio : float
-        MMD² between the sides, relative to that expected of random sides of their sizes.
+        MMD² between the sides, relative to its expectation for random sides of the same sizes.
 
     Raises
     ------
     NoMatchingDataError
-        When too few images are so far from all others.
+        When too few images are at this distance from all others.
     """
     of_group, sizes = compact(groups)
     require_two(len(sizes))
     isolation = _isolation(features, of_group, len(sizes))
     h = measures.bandwidth(features)
-    row_sums, total, diagonal = _kernel_figures(features, of_group, len(sizes), h)
-    expected = _expected_mmd2(total, diagonal, len(features), n_test)
+    row_sums = _kernel_sums(features, of_group, len(sizes), h)
+    total = float(row_sums.sum())
     percentiles: list[float | None]
     if min_distance is None:
-        # Even the most isolated must be enough to fill the test side.
+        # Even the largest distance must leave enough candidates for the test set.
         order = np.argsort(-isolation, kind="stable")
         enough = int(np.searchsorted(np.cumsum(sizes[order]), n_test)) + 1
         highest = 100 * (1 - min(enough, len(sizes)) / len(sizes))
@@ -66,7 +66,7 @@ def by_distance(
         percentiles = [None]
     best: Parting | None = None
     for percentile in percentiles:
-        # The neighbour itself, never a value between two: no candidate lies below it.
+        # An actual distance, not an interpolated one, so that no candidate lies below it.
         tau = (
             float(min_distance)  # type: ignore[arg-type]
             if percentile is None
@@ -81,11 +81,9 @@ def by_distance(
                 f"Only {room:,} images are {tau:g} or farther from all others, fewer than the "
                 f"{n_test:,} of the test side. Ask for a smaller min_distance or test_size."
             )
-        chosen, value = _alike(
-            features, of_group, sizes, candidates, n_test, seed, h, row_sums, total,
-            target_ratio * expected,
+        chosen, value, ratio = _alike(
+            features, of_group, sizes, candidates, n_test, seed, h, row_sums, total, target_ratio
         )  # fmt: skip
-        ratio = value / expected if expected else 1.0
         found = {
             "min_distance": tau,
             "percentile": percentile,
@@ -105,7 +103,7 @@ def by_distance(
 def _isolation(
     features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int
 ) -> NDArray[np.float64]:
-    """Of each group, the distance of its images to the nearest image of another."""
+    """Return the distance of each group's images to the nearest image of another group."""
     wide = features.astype(np.float64)
     nearest = np.full(n_groups, -np.inf)
     for rows, cosines in measures.cosine_blocks(wide, wide):
@@ -114,24 +112,15 @@ def _isolation(
     return 1 - _rounded(nearest)
 
 
-def _kernel_figures(
+def _kernel_sums(
     features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int, h: float
-) -> tuple[NDArray[np.float64], float, float]:
-    """Sums of the kernel: of each group with all images, of all pairs, of the diagonal."""
+) -> NDArray[np.float64]:
+    """Return the sums of the kernel of each group with all images."""
     wide = features.astype(np.float64)
     row_sums = np.zeros(n_groups)
     for rows, cosines in measures.cosine_blocks(wide, wide):
         np.add.at(row_sums, of_group[rows], _kernel(cosines, h).sum(axis=1))
-    return row_sums, float(row_sums.sum()), float(len(features))
-
-
-def _expected_mmd2(total: float, diagonal: float, n: int, n_test: int) -> float:
-    """Mean MMD² over all ways to draw `n_test` of `n` images, from sums of the kernel."""
-    n_train = n - n_test
-    between_pairs = (total - diagonal) / (n * (n - 1))  # mean kernel of two different images
-    own = diagonal / n
-    within = sum((own + (m - 1) * between_pairs) / m for m in (n_train, n_test))
-    return within - 2 * between_pairs
+    return row_sums
 
 
 def _alike(
@@ -144,9 +133,12 @@ def _alike(
     h: float,
     row_sums: NDArray[np.float64],
     total: float,
-    target: float,
-) -> tuple[NDArray[np.intp], float]:
-    """Groups among `candidates`, exchanged until the sides are alike enough; their MMD²."""
+    target_ratio: float,
+) -> tuple[NDArray[np.intp], float, float]:
+    """Exchange groups among `candidates` until the sides are similar enough.
+
+    Also return the MMD² between the sides, and its ratio to that of random sides.
+    """
     place = np.full(len(sizes), -1)
     place[candidates] = np.arange(len(candidates))
     rows = np.flatnonzero(place[of_group] >= 0)
@@ -161,16 +153,18 @@ def _alike(
         trains = total - 2 * to_all + within
         return within / m**2 + trains / rest**2 - 2 * (to_all - within) / (m * rest)
 
-    to_inside = kernel[:, inside].sum(axis=1)  # of each candidate with the test side
-    within, to_all, m = float(to_inside[inside].sum()), float(with_all[inside].sum()), n_test
-    m = int(size[inside].sum())
+    to_inside = kernel[:, inside].sum(axis=1)  # of each candidate with the test set
+    within, to_all = float(to_inside[inside].sum()), float(with_all[inside].sum())
+    m = int(size[inside].sum())  # groups may not fill the test set exactly
+    expected = measures.expected_mmd2(total, n, m)
+    target = target_ratio * expected
     value = mmd2(within, to_all, m)
     for _ in range(_PASSES):
         before = value
         for out in rng.permutation(np.flatnonzero(inside)):
             if value <= target:
                 break
-            others = np.flatnonzero(~inside & (size == size[out]))  # the sides keep their sizes
+            others = np.flatnonzero(~inside & (size == size[out]))  # keeps the sizes of the sides
             if not len(others):
                 continue
             new_within = (
@@ -196,18 +190,19 @@ def _alike(
             )
         if value <= target or value >= before:
             break
-    return candidates[inside], max(float(value), 0.0)
+    value = max(float(value), 0.0)
+    return candidates[inside], value, value / expected if expected else 1.0
 
 
 def _drawn(rng: np.random.Generator, size: NDArray[np.intp], n_test: int) -> NDArray[np.bool_]:
-    """Draw candidates until the test side is full, leaving out those that overfill it."""
+    """Draw candidates until the test set is full, skipping those that exceed it."""
     inside = np.zeros(len(size), dtype=bool)
     filled = 0
     for i in rng.permutation(len(size)):
         if filled + size[i] <= n_test:
             inside[i] = True
             filled += int(size[i])
-    if not filled:  # every group is larger than the test side
+    if not filled:  # every group is larger than the test set
         inside[int(size.argmin())] = True
     return inside
 
@@ -215,7 +210,7 @@ def _drawn(rng: np.random.Generator, size: NDArray[np.intp], n_test: int) -> NDA
 def _group_kernel(
     features: NDArray[np.float32], of_group: NDArray[np.intp], n_groups: int, h: float
 ) -> NDArray[np.float64]:
-    """Sums of the kernel between groups, shape (n_groups, n_groups)."""
+    """Return the sums of the kernel between groups, shape (n_groups, n_groups)."""
     wide = features.astype(np.float64)
     out = np.zeros((n_groups, n_groups))
     one_each = len(wide) == n_groups

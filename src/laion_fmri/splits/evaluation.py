@@ -1,4 +1,4 @@
-"""Scores of splits, voxel by voxel and as a table."""
+"""Scores of splits by voxel and as a table."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ SCORES: tuple[Score, ...] = get_args(Score)
 
 @dataclass(frozen=True, eq=False)
 class SplitScore:
-    """How well the responses to the test images of one split are predicted.
+    """The prediction accuracy of one split's test responses.
 
     Attributes
     ----------
     split : Split
     n_train, n_test : int
-        Images on each side that were shown and have an embedding.
+        Number of images on each side that were shown and have an embedding.
     correlation : ndarray of float32, shape (n_voxels,)
-        Between predicted and mean measured responses, over test images. NaN where a voxel
-        lacks a response, or one of the two does not vary.
+        Between predicted and mean measured responses, over test images. NaN for voxels with missing
+        or constant responses or predictions.
     r2 : ndarray of float32, shape (n_voxels,)
-        Share of the variance over test images that is predicted; below 0 where the mean of
-        the test side would have been nearer.
+        Explained fraction of the variance over test images; negative when the mean of the test set
+        predicts better.
     noise_ceiling : ndarray of float32, shape (n_voxels,)
-        Percent of the variance that any model could predict at best, for the repeats that
-        these test images have. NaN where no published noise ceiling is here.
+        Explainable variance in percent, given the number of repeats of these test images. NaN when
+        no published noise ceiling is downloaded.
     penalty : ndarray of float32, shape (n_voxels,)
-        Chosen by cross-validation inside the training side.
+        Penalty chosen by cross-validation within the training set.
     """
 
     split: Split
@@ -52,19 +52,19 @@ class SplitScore:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores of one or several splits, voxel by voxel.
+    """Scores of one or several splits by voxel.
 
     Attributes
     ----------
     subject, embedding : str
     sessions : tuple of str
-        Whose trials were used.
+        Sessions of the trials.
     rois : mapping of str to ndarray of bool, shape (n_voxels,)
-        Which of the voxels each query names.
+        Voxels of each ROI query.
     scores : mapping of str to SplitScore
         By the name of the split.
     in_mask : ndarray of bool, shape (n_brain_voxels,)
-        The voxels, among those of the brain mask.
+        The scored voxels within the brain mask.
     """
 
     subject: str
@@ -76,15 +76,15 @@ class Evaluation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each split and ROI.
+        """Return one row per split and ROI.
 
         Returns
         -------
         DataFrame
-            split, roi, n_train and n_test (images), n_voxels (that have scores), correlation
+            split, roi, n_train and n_test (images), n_voxels (with scores), correlation
             and r2 (means over voxels), noise_ceiling (mean, percent), share_of_r2 and
-            share_of_correlation (means as shares of the best possible: of the noise ceiling,
-            and of its square root), penalty (median).
+            share_of_correlation (means relative to the noise ceiling and its square root), penalty
+            (median).
         """
         import pandas as pd
 
@@ -96,7 +96,7 @@ class Evaluation:
         return pd.DataFrame(rows)
 
     def values(self, split: str | None = None, score: Score = "correlation") -> NDArray[np.float32]:
-        """A score as a map, for `Subject.to_nifti` or ``BrainView.add_map``.
+        """Return a score as a map, for `Subject.to_nifti` or ``BrainView.add_map``.
 
         Parameters
         ----------

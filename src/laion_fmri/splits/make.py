@@ -1,4 +1,4 @@
-"""Making splits of one's own, by the rules that the published ones follow."""
+"""Create custom splits by the methods of the published ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
 from laion_fmri.config import load_settings
+from laion_fmri.names import as_name, as_names
 from laion_fmri.splits import distance_control, measures, names, own, partition
 from laion_fmri.splits.registry import Registry, registry_in_force
 from laion_fmri.splits.split import Split, SplitVariant
@@ -27,7 +28,7 @@ METHOD_NAMES = {
     "cluster": "kmeans_holdout",
     "distance": "min_distance + mmd_swap",
 }
-"""How each method is called in the params of the split."""
+"""Name of each method in the params of the split."""
 
 SPLITTER = "laion_fmri.splits.make_split"
 
@@ -50,72 +51,72 @@ def make_split(
     save: bool = True,
     data_dir: str | PathLike[str] | None = None,
 ) -> Split:
-    """Make a split, keep it, and use it by its name like the published ones.
+    """Create a split and store it under a name, to be used like the published ones.
 
-    The same arguments give the same split, on every run and in whatever order the images
-    are given. It is kept as ``{data_dir}/splits/own/{pool}/{name}.json`` in the published
-    schema. Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``).
+    The same arguments give the same split, regardless of the order of the images. It is stored as
+    ``{data_dir}/splits/own/{pool}/{name}.json`` in the published schema. Requires scikit-learn:
+    ``pip install "laion-fmri-explorer[splits]"``.
 
     Parameters
     ----------
     name : str
-        Letters, digits, hyphens and underscores; not that of a published split, nor one that
-        looks like it (``random_7``).
+        Letters, digits, hyphens and underscores; not the name of a published split, nor a similar
+        one (``random_7``).
     method : {"random", "cluster", "distance"}
         ``"random"`` draws groups of images (scikit-learn's ``GroupShuffleSplit``).
 
-        ``"cluster"`` holds out one cluster of k-means on unit vectors, so that the test side
-        is a region of image space that was never trained on.
+        ``"cluster"`` holds out one cluster of k-means on unit vectors, so that the test set is a
+        region of image space without training images.
 
         ``"distance"`` keeps every test image at a cosine distance of at least τ from every
-        image outside its group, so from every training image, while the sides stay as alike
-        in distribution as random ones. Only images that isolated are candidates; of these a
-        random draw fills the test side; then test images are exchanged for the candidates
-        that lower the MMD² between the sides most, until it is at most `target_ratio` times
-        what random sides of these sizes have on average, or no exchange lowers it. τ is
-        `min_distance`, or else the strictest of the percentiles of isolation, two apart,
-        that reaches the ratio; where none does, the one that comes nearest.
+        image outside its group, and so from every training image, while the sides stay as similar
+        in distribution as random ones. Only images this isolated are candidates. A random draw of
+        candidates fills the test set; then test images are exchanged for the candidates that lower
+        the MMD² between the sides most, until it is at most `target_ratio` times its mean for
+        random sides of the same sizes, or no exchange lowers it. τ is `min_distance`, or else the
+        strictest of the percentiles of isolation, in steps of two, that reaches the ratio; if none
+        does, the closest one.
     pool : str, optional
-        Whose images: one of `list_pools`, ``"shared"`` by default. With `images`, the pool
-        the split is filed under: a published one that has them all, or a name of your own
-        (``"own"`` by default).
+        Pool of the images: one of `list_pools`, ``"shared"`` by default. With `images`, the pool to
+        store the split in: a published one that has them all, or a custom name (``"own"`` by
+        default).
     images : iterable of str, optional
-        Image names instead of a whole pool; a name given twice counts once.
+        Image names instead of a whole pool; duplicates are ignored.
     test_size : float
-        Share of the images in the test side. With ``"cluster"`` the sizes are those of the
-        clusters, and the one nearest to this share is held out.
+        Fraction of the images in the test set. With ``"cluster"``, the cluster with the size
+        nearest to this fraction is held out.
     seed : int
         From 0 to 2³² - 1.
     embedding : str
-        Model whose embeddings say how alike images are.
+        Model of the embeddings that define similarity.
     n_clusters : int
         For ``"cluster"``.
     held_out_cluster : int, optional
-        For ``"cluster"``: which one, 0 being the largest.
+        For ``"cluster"``: number of the held-out cluster; 0 is the largest.
     min_distance : float, optional
         For ``"distance"``: τ.
     target_ratio : float
         For ``"distance"``.
     groups : mapping of str to hashable, optional
-        Images of one value stay on one side. Those that are not named stand alone. The
-        repeats of an image need none: they have one name.
+        Images with the same value stay on one side; images not named are groups of their own.
+        Repeats of an image share a name and need no group.
     near_duplicates : float, optional
         Images with at least this cosine, or linked by a chain of such pairs, stay on one
         side.
     save : bool
-        Keep it on disk. The same split under the same name is left as it is.
+        Save the split to disk. An identical saved split is left unchanged.
     data_dir : path, optional
         Instead of the configured one.
 
     Returns
     -------
     Split
-        Its ``params`` hold the method, what was asked for and what was found.
+        Its ``params`` hold the method, the arguments and the results.
 
     Raises
     ------
     InvalidArgumentError
-        When an argument cannot be used, or another split has that name already.
+        When an argument is invalid, or another split already has the name.
     UnknownNameError
         When there is no such method, pool, model or image.
     NoMatchingDataError
@@ -123,7 +124,7 @@ def make_split(
     MissingDependencyError
         When scikit-learn is not installed.
     StimuliNotDownloadedError, InconsistentDataError
-        When image names or embeddings are not local, or are not those of the pool.
+        When image names or embeddings are not downloaded, or do not match the pool.
 
     Examples
     --------
@@ -185,28 +186,24 @@ def make_split(
 def delete_split(
     name: str, pool: str = "shared", data_dir: str | PathLike[str] | None = None
 ) -> None:
-    """Delete a split that was made with `make_split`; published ones are left alone.
+    """Delete a split created with `make_split`; published splits cannot be deleted.
 
     Raises
     ------
     UnknownNameError
-        When there is no split of your own of that name.
+        When there is no custom split of that name.
     """
     own.delete_own_split(name, pool, load_settings(data_dir=data_dir).require_data_dir())
 
 
 def _images(images: Iterable[str] | None, pool: str, root: Path, registry: Registry) -> list[str]:
-    """The images to part, each once, sorted."""
+    """Return the images to split, sorted and without duplicates."""
     if images is None:
         at_hand = names.find_names(root)
         return sorted(names.require_pool(at_hand, pool, registry))
     if isinstance(images, str | bytes):
         raise InvalidArgumentError("images is a list of image names, not one name.")
-    given = list(images)
-    strange = [n for n in given if not isinstance(n, str)]
-    if strange:
-        raise InvalidArgumentError(f"{strange[0]!r} is no image name. Give names as str.")
-    ordered = sorted(set(given))
+    ordered = sorted(set(as_names(images)))
     if len(ordered) < 2:
         raise InvalidArgumentError(
             f"{len(ordered)} image cannot be parted in two. Give at least two different names."
@@ -265,7 +262,7 @@ def _between(value: object, low: float, high: float) -> bool:
 def _features(root: Path, model: str, ordered: list[str]) -> NDArray[np.float32]:
     from laion_fmri.stimuli.embeddings import Embeddings
 
-    with Embeddings(root) as embeddings:
+    with Embeddings(model, root) as embeddings:
         return measures.unit_rows(embeddings.rows(model, ordered))
 
 
@@ -281,6 +278,7 @@ def _groups(
             raise InvalidArgumentError(
                 "groups maps image names to groups: {'a.jpg': 'one scene', 'b.jpg': 'one scene'}."
             )
+        groups = {as_name(name): group for name, group in groups.items()}
         number: dict[Hashable, int] = {}
         keys = [("in", groups[n]) if n in groups else ("alone", n) for n in ordered]
         given = np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.intp)

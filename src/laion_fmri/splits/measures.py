@@ -1,15 +1,24 @@
-"""How far apart the two sides of a split are. Pure functions from embeddings to numbers.
+"""Distance and distribution shift between the two sides of a split.
 
-Everything works on unit vectors, block by block, so that the similarities of 25,052 images
-are never held at once. Distances are ``1 - cosine`` or Euclidean between unit vectors
-(``sqrt(2 - 2 cosine)``), which order images alike.
+All functions take unit vectors and compute similarities in blocks, so that the similarities of
+25,052 images are never in memory at once. Distances are ``1 - cosine`` or Euclidean between unit
+vectors (``sqrt(2 - 2 cosine)``), which order images in the same way.
 
 The difference between the sides is the squared maximum mean discrepancy [1]_ with the
-Gaussian kernel ``exp(-d² / (2 h²))`` on unit vectors, by the biased (V-) estimator, equation
-5 there: ``mean K(train, train) + mean K(test, test) - 2 mean K(train, test)``. It is
-positive even when both sides are drawn alike, the more so the smaller they are, and is
-therefore read against random splits of the same pool. The bandwidth ``h`` is the median
-distance between images of the pool, so that all splits of a pool share one kernel.
+Gaussian kernel ``exp(-d² / (2 h²))`` on unit vectors. The bandwidth ``h`` is the median
+distance between images of the pool, so that all splits of a pool share one kernel. Two
+estimates of it are given:
+
+- biased (equation 5), ``mean K(train, train) + mean K(test, test) - 2 mean K(train, test)``:
+  never negative. For sides drawn from one distribution it is above 0, and larger for smaller
+  sides, so values of splits of different sizes must not be compared.
+- unbiased (equation 3), without the kernel of an image with itself: 0 on average for sides
+  drawn from one distribution, at any size.
+
+Distances to the nearest training image also depend on the sizes: they decrease with the number
+of training images. A split is therefore compared with random splits of the *same images* into
+sides of the *same sizes*, a permutation test: `random_sides`. The ratio of the biased estimate to
+its mean over all such splits, which has a closed form, is 1 on average for a random split.
 
 .. [1] A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf, A. Smola (2012). A kernel two-sample
    test. Journal of Machine Learning Research 13, 723-773.
@@ -17,9 +26,9 @@ distance between images of the pool, so that all splits of a pool share one kern
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +38,13 @@ from laion_fmri._errors import InconsistentDataError, InvalidArgumentError, Unkn
 Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
-_BLOCK_BYTES = 64 * 2**20  # similarities held at once
-_MEDIAN_OF = 2048  # images whose distances give the bandwidth
-_SAME = 0.01  # below this, distances between float16 embeddings are rounding
+_BLOCK_BYTES = 64 * 2**20  # similarities in memory
+_MEDIAN_OF = 2048  # images used for the bandwidth
+_SAME = 0.01  # smaller distances between float16 embeddings are rounding errors
+_ROUNDING = 1e-5  # relative; differences by the order of summation are smaller
+_MOST_NEIGHBOURS = 32  # kept per image; if all are on its own side, the nearest is computed
+_DRAWS_KEPT = 200  # draws with stored distances: 1 MB for a subject's pool
+_ROWS_SORTED = 256  # rows sorted at once, which bounds the memory of the int64 indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,29 +54,112 @@ class Comparison:
     Attributes
     ----------
     nearest : ndarray of float32, shape (n_test,)
-        Cosine of every test image with its nearest training image.
+        Cosine similarity of every test image to its nearest training image.
     nearest_index : ndarray of int, shape (n_test,)
-        Which of the training images that is.
+        Index of that training image.
     mmd2 : float
-        Squared maximum mean discrepancy between the sides.
+        Squared maximum mean discrepancy between the sides, biased estimate.
+    mmd2_unbiased : float
+        Unbiased estimate; NaN if a side has one image.
+    mmd2_ratio : float
+        `mmd2` over its mean over random splits of the same images and sizes; NaN if all images are
+        identical.
     """
 
     nearest: NDArray[np.float32]
     nearest_index: NDArray[np.intp]
     mmd2: float
+    mmd2_unbiased: float
+    mmd2_ratio: float
 
     def distances(self, metric: Metric = "cosine") -> NDArray[np.float32]:
-        """Distance of every test image to its nearest training image."""
+        """Return the distance of every test image to its nearest training image."""
         return as_distance(self.nearest, metric)
 
     def twins(self, threshold: float) -> NDArray[np.intp]:
-        """Test images whose nearest training image has at least this cosine, likest first."""
+        """Return test images with a training image of at least this cosine, most similar first."""
         order = np.argsort(-self.nearest, kind="stable")
         return order[: int((self.nearest >= threshold).sum())]
 
 
+@dataclass(frozen=True, eq=False)
+class AgainstRandom:
+    """One measure of a split, compared with random splits of the same images and sizes.
+
+    Attributes
+    ----------
+    value : float
+        Of the split.
+    random : ndarray of float64, shape (n_draws,)
+        Of the random splits.
+    mean : float
+        Of the random splits.
+    """
+
+    value: float
+    random: NDArray[np.float64]
+    mean: float
+
+    @property
+    def ratio(self) -> float:
+        """Value of the split divided by the mean of random splits; NaN if that mean is 0."""
+        return self.value / self.mean if self.mean > 0 else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Central 95 % of the random splits, in units of `ratio`."""
+        if not self.mean > 0:
+            return float("nan"), float("nan")
+        low, high = np.percentile(self.random, [2.5, 97.5]) / self.mean
+        return float(low), float(high)
+
+    @property
+    def p_value(self) -> float:
+        """Fraction of random splits with at least this value, counting the split itself."""
+        rounding = _ROUNDING * abs(self.mean)
+        n_above = int((self.random >= self.value - rounding).sum())
+        return (1 + n_above) / (1 + len(self.random))
+
+
+@dataclass(frozen=True, eq=False)
+class RandomSides:
+    """Measures of random splits of images into sides of given sizes.
+
+    Attributes
+    ----------
+    mmd2 : ndarray of float64, shape (n_draws,)
+        Biased estimates.
+    mean_mmd2 : float
+        Mean over all possible draws, in closed form.
+    median_distance : ndarray of float64, shape (n_draws,)
+        Median cosine distance of the test images to their nearest training image.
+    nearest : ndarray of float32, shape (n_kept, n_test)
+        Cosine similarity of every test image to its nearest training image, for the first draws, at
+        most 200.
+    """
+
+    mmd2: NDArray[np.float64]
+    mean_mmd2: float
+    median_distance: NDArray[np.float64]
+    nearest: NDArray[np.float32]
+
+    def test_mmd2(self, found: Comparison) -> AgainstRandom:
+        """Compare the MMD² of a split of these images and sizes."""
+        return AgainstRandom(found.mmd2, self.mmd2, self.mean_mmd2)
+
+    def test_distance(self, found: Comparison) -> AgainstRandom:
+        """Compare the median cosine distance to the nearest training image."""
+        value = float(np.median(found.distances()))
+        return AgainstRandom(value, self.median_distance, float(self.median_distance.mean()))
+
+    def test_twins(self, found: Comparison, threshold: float) -> AgainstRandom:
+        """Compare the number of test images with a training image of at least this cosine."""
+        counts = (self.nearest >= threshold).sum(axis=1).astype(np.float64)
+        return AgainstRandom(float(len(found.twins(threshold))), counts, float(counts.mean()))
+
+
 def unit_rows(features: NDArray) -> NDArray[np.float32]:
-    """Rows scaled to length 1.
+    """Scale rows to unit length.
 
     Parameters
     ----------
@@ -72,7 +168,7 @@ def unit_rows(features: NDArray) -> NDArray[np.float32]:
     Raises
     ------
     InconsistentDataError
-        When a row has no direction: it is zero, or holds NaN or infinity.
+        When a row is zero, or contains NaN or infinity.
     """
     rows = np.asarray(features, dtype=np.float32)
     if rows.ndim != 2:
@@ -89,7 +185,7 @@ def unit_rows(features: NDArray) -> NDArray[np.float32]:
 
 
 def as_distance(cosine: NDArray, metric: Metric = "cosine") -> NDArray:
-    """Distances of unit vectors from their cosines.
+    """Convert cosines of unit vectors to distances.
 
     Raises
     ------
@@ -98,14 +194,14 @@ def as_distance(cosine: NDArray, metric: Metric = "cosine") -> NDArray:
     """
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
-    gap = np.maximum(1 - cosine, 0)  # rounding may put a cosine above 1
+    gap = np.maximum(1 - cosine, 0)  # rounding may give a cosine above 1
     return gap if metric == "cosine" else np.sqrt(2 * gap)
 
 
 def nearest_cosines(
     test: NDArray[np.float32], train: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Cosine of every test row with its nearest training row, and which that is.
+    """Return the cosine of each test row to its nearest training row, and that row's index.
 
     Parameters
     ----------
@@ -127,9 +223,9 @@ def nearest_cosines(
 
 
 def bandwidth(features: NDArray[np.float32]) -> float:
-    """The median distance between different images: the width of the kernel.
+    """Return the median distance between different images, the bandwidth of the kernel.
 
-    Of more than 2,048 images, as many evenly spaced rows stand for all.
+    For more than 2,048 images, 2,048 evenly spaced rows are used.
 
     Parameters
     ----------
@@ -146,12 +242,12 @@ def bandwidth(features: NDArray[np.float32]) -> float:
 
 
 def kernel_sum(a: NDArray[np.float32], b: NDArray[np.float32] | None = None, *, h: float) -> float:
-    """Sum of the kernel over all pairs of rows; of `a` with itself when `b` is left out."""
+    """Sum the kernel over all pairs of rows; of `a` with itself when `b` is omitted."""
     if b is not None:
         return sum(float(_kernel(c, h).sum(dtype=np.float64)) for _, c in cosine_blocks(a, b))
     total, n = 0.0, len(a)
     height = _block_height(n)
-    for begin in range(0, n, height):  # every pair of blocks once, those off the diagonal twice
+    for begin in range(0, n, height):  # every pair of blocks once, off-diagonal ones counted twice
         block = a[begin : begin + height]
         total += float(_kernel(block @ block.T, h).sum(dtype=np.float64))
         if begin + height < n:
@@ -161,18 +257,33 @@ def kernel_sum(a: NDArray[np.float32], b: NDArray[np.float32] | None = None, *, 
 
 
 def mmd2(train: NDArray[np.float32], test: NDArray[np.float32], *, h: float) -> float:
-    """Squared maximum mean discrepancy between two sets of unit vectors (biased estimator).
+    """Compute the squared MMD between two sets of unit vectors, biased estimate.
 
     Parameters
     ----------
     train, test : array of shape (n_train, n_features) and (n_test, n_features)
     h : float
-        Width of the Gaussian kernel, as from `bandwidth`.
+        Bandwidth of the Gaussian kernel, from `bandwidth`.
     """
     _require_rows(train, "training")
     _require_rows(test, "test")
     sums = kernel_sum(train, h=h), kernel_sum(test, h=h), kernel_sum(train, test, h=h)
-    return _mmd2_of_sums(*sums, len(train), len(test))
+    return float(_biased(*sums, len(train), len(test)))
+
+
+def expected_mmd2(total: float, n: int, n_test: int) -> float:
+    """Compute the mean of the biased estimate over all draws of `n_test` of `n` images.
+
+    Parameters
+    ----------
+    total : float
+        Sum of the kernel over all pairs of images, including each with itself.
+    n, n_test : int
+    """
+    n_train = n - n_test
+    of_two = (total - n) / (n * (n - 1))  # mean kernel of two different images
+    within = sum((1 + (m - 1) * of_two) / m for m in (n_train, n_test))
+    return within - 2 * of_two
 
 
 def compare(
@@ -184,7 +295,7 @@ def compare(
     pool_sum: float | None = None,
     pool: NDArray[np.intp] | None = None,
 ) -> Comparison:
-    """Everything that the similarities between the two sides say, in one pass.
+    """Compute all measures of two sides in one pass over the similarities.
 
     Parameters
     ----------
@@ -193,13 +304,12 @@ def compare(
     train, test : array of int
         Rows of `features`.
     h : float
-        As from `bandwidth`.
+        Bandwidth, from `bandwidth`.
     pool_sum : float, optional
-        ``kernel_sum(features[pool], h=h)``. Where the two sides make up the pool, or the
-        training side is the pool, it stands for the similarities within the training side,
-        which are by far the most.
+        ``kernel_sum(features[pool], h=h)``. If the two sides make up the pool, or the training set
+        is the pool, it replaces the similarities within the training set, by far the largest part.
     pool : array of int, optional
-        Rows of `features` that `pool_sum` is of; all by default.
+        Rows of `features` in `pool_sum`; all by default.
 
     Raises
     ------
@@ -218,13 +328,77 @@ def compare(
         between += float(_kernel(cosines, h).sum(dtype=np.float64))
     of_tests = kernel_sum(on_test, h=h)
     of_trains = _train_sum(features, train, test, h, pool_sum, pool, between, of_tests)
-    return Comparison(
-        nearest, which, _mmd2_of_sums(of_trains, of_tests, between, len(train), len(test))
-    )
+    sums, sizes = (of_trains, of_tests, between), (len(train), len(test))
+    value = float(_biased(*sums, *sizes))
+    expected = expected_mmd2(of_trains + of_tests + 2 * between, sum(sizes), len(test))
+    ratio = value / expected if expected > _ROUNDING / min(sizes) else float("nan")
+    return Comparison(nearest, which, value, _unbiased(*sums, *sizes), ratio)
+
+
+def random_sides(
+    features: NDArray[np.float32], n_test: int, *, h: float, n_draws: int = 999, seed: int = 0
+) -> RandomSides:
+    """Measure random splits of images into sides of given sizes.
+
+    All draws share one pass over the similarities of the images, in blocks.
+
+    Parameters
+    ----------
+    features : array of shape (n_images, n_features)
+        Unit vectors, of all images of both sides.
+    n_test : int
+        Size of the test set; all other images are in the training set.
+    h : float
+        Bandwidth, from `bandwidth`.
+    n_draws : int
+    seed : int
+
+    Raises
+    ------
+    InvalidArgumentError
+        When a side would be empty, or `n_draws` is below 1.
+    """
+    n = len(features)
+    if not 0 < n_test < n or n_draws < 1:
+        raise InvalidArgumentError(
+            f"{n_draws} draws of {n_test} test images from {n} cannot be made. Both sides need an "
+            "image, and there must be a draw."
+        )
+    rng = np.random.default_rng(seed)
+    in_test = np.zeros((n_draws, n), dtype=bool)
+    for draw in in_test:
+        draw[rng.permutation(n)[:n_test]] = True
+    # Sum the smaller side and derive the larger one, which reduces rounding errors.
+    in_smaller = in_test if 2 * n_test <= n else ~in_test
+    drawn = np.ascontiguousarray(in_smaller.T, dtype=np.float32)
+    n_kept = min(_MOST_NEIGHBOURS, n - 1)
+    neighbours = np.empty((n, n_kept), dtype=np.intp)
+    cosine = np.empty((n, n_kept), dtype=np.float32)
+    row_sums, of_smaller = np.empty(n), np.zeros(n_draws)
+    # Subtracting a constant, which cancels out, reduces rounding errors of the sums.
+    usual = np.float32(np.exp(-0.5))
+    for rows, cosines in cosine_blocks(features, features):
+        kernel = _kernel(cosines, h) - usual
+        row_sums[rows] = kernel.sum(axis=1, dtype=np.float64)
+        of_smaller += np.einsum("ij,ij->j", kernel @ drawn, drawn[rows], dtype=np.float64)
+        neighbours[rows], cosine[rows] = _nearest_others(cosines, rows.start, n_kept)
+    with_all = in_smaller @ row_sums
+    of_larger, between = row_sums.sum() - 2 * with_all + of_smaller, with_all - of_smaller
+    n_smaller = min(n_test, n - n_test)
+    mmd2s = _biased(of_larger, of_smaller, between, n - n_smaller, n_smaller)
+    expected = expected_mmd2(float(row_sums.sum()) + float(usual) * n**2, n, n_test)
+    kept = np.empty((min(n_draws, _DRAWS_KEPT), n_test), dtype=np.float32)
+    medians = np.empty(n_draws)
+    for i, draw in enumerate(in_test):
+        nearest = _nearest_in_draw(features, draw, neighbours, cosine)
+        medians[i] = np.median(as_distance(nearest))
+        if i < len(kept):
+            kept[i] = nearest
+    return RandomSides(mmd2s, expected, medians, kept)
 
 
 def near_duplicates(features: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
-    """Which images are the same but for details: a group number for each.
+    """Group near-duplicate images.
 
     Images are in one group when a chain of pairs, each with a cosine of at least
     `threshold`, links them.
@@ -238,7 +412,7 @@ def near_duplicates(features: NDArray[np.float32], threshold: float) -> NDArray[
     Returns
     -------
     ndarray of int, shape (n_images,)
-        The number of a group is the row of its first image.
+        Group of each image, numbered by the row of its first image.
     """
     group = np.arange(len(features))
 
@@ -256,31 +430,13 @@ def near_duplicates(features: NDArray[np.float32], threshold: float) -> NDArray[
     return np.array([root(i) for i in range(len(group))], dtype=np.intp)
 
 
-def shared_tests(tests: Mapping[str, Sequence[str]]) -> NDArray[np.intp]:
-    """Numbers of test images that splits have in common.
-
-    Parameters
-    ----------
-    tests : mapping of str to sequence of str
-        The test images of each split.
-
-    Returns
-    -------
-    ndarray of int, shape (n_splits, n_splits)
-        The sizes of the test sides on the diagonal.
-    """
-    sets = [set(ids) for ids in tests.values()]
-    counts = [[len(a & b) for b in sets] for a in sets]
-    return np.array(counts, dtype=np.intp).reshape(len(sets), len(sets))
-
-
 def identical_across(train: Mapping[str, str], test: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Pairs of training and test images whose files are the same.
+    """Find pairs of a training and a test image with equal hashes.
 
     Parameters
     ----------
     train, test : mapping of str to str
-        A hash of each image's bytes, by name.
+        Image name to the hash of its bytes.
 
     Returns
     -------
@@ -294,7 +450,7 @@ def identical_across(train: Mapping[str, str], test: Mapping[str, str]) -> list[
 
 
 def cosine_blocks(a: NDArray, b: NDArray) -> Iterator[tuple[slice, NDArray]]:
-    """Cosines of some rows of `a` with all of `b`, and which rows; some 64 MB at a time."""
+    """Yield rows of `a` and their cosines with all rows of `b`, in blocks of 64 MB."""
     height = _block_height(len(b))
     for begin in range(0, len(a), height):
         rows = slice(begin, min(begin + height, len(a)))
@@ -320,7 +476,7 @@ def _train_sum(
     between: float,
     of_tests: float,
 ) -> float:
-    """Kernel over all pairs of training rows, from that of the pool where it follows."""
+    """Sum the kernel over all pairs of training rows, from the pool's sum where possible."""
     if pool_sum is not None:
         in_pool = np.zeros(len(features), dtype=bool)
         in_pool[slice(None) if pool is None else pool] = True
@@ -333,11 +489,53 @@ def _train_sum(
     return kernel_sum(features[train], h=h)
 
 
-def _mmd2_of_sums(
+def _biased(of_trains: Any, of_tests: Any, between: Any, n_train: int, n_test: int) -> Any:
+    """Compute the biased estimate from sums of the kernel: scalars or arrays."""
+    within = of_trains / n_train**2 + of_tests / n_test**2
+    return np.maximum(within - 2 * between / (n_train * n_test), 0.0)
+
+
+def _unbiased(
     of_trains: float, of_tests: float, between: float, n_train: int, n_test: int
 ) -> float:
-    within = of_trains / n_train**2 + of_tests / n_test**2
-    return max(within - 2 * between / (n_train * n_test), 0.0)
+    if min(n_train, n_test) < 2:
+        return float("nan")
+    within = sum(
+        (total - n) / (n * (n - 1)) for total, n in ((of_trains, n_train), (of_tests, n_test))
+    )
+    return within - 2 * between / (n_train * n_test)
+
+
+def _nearest_others(
+    cosines: NDArray[np.float32], first: int, n_kept: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the nearest other images of each row, nearest first; row i is image ``first + i``."""
+    rows = np.arange(len(cosines))
+    cosines[rows, first + rows] = -np.inf
+    found = np.empty((len(cosines), n_kept), dtype=np.intp)
+    for begin in range(0, len(cosines), _ROWS_SORTED):
+        some = slice(begin, begin + _ROWS_SORTED)
+        found[some] = np.argpartition(cosines[some], -n_kept, axis=1)[:, -n_kept:]
+    values = np.take_along_axis(cosines, found, axis=1)
+    order = np.argsort(-values, axis=1)
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def _nearest_in_draw(
+    features: NDArray[np.float32],
+    in_test: NDArray[np.bool_],
+    neighbours: NDArray[np.intp],
+    cosine: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return the cosine of every test image of a draw to its nearest training image."""
+    tests = np.flatnonzero(in_test)
+    trains = ~in_test[neighbours[tests]]
+    first = trains.argmax(axis=1)
+    nearest = cosine[tests, first]
+    without = ~trains.any(axis=1)
+    if without.any():
+        nearest[without] = nearest_cosines(features[tests[without]], features[~in_test])[0]
+    return nearest
 
 
 def _require_rows(rows: NDArray, side: str) -> None:

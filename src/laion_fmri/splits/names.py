@@ -1,8 +1,7 @@
-"""The image names at hand, and whether they make up a pool.
+"""Local image names, and checks that they make up a pool.
 
-They come from the stimulus metadata or, where those are not local, from the trial tables
-of local subjects. A pool that is not whole is refused: the same recipe on fewer names
-gives another split of the same name.
+Names come from the stimulus metadata or, if not downloaded, from the trial tables of downloaded
+subjects. An incomplete pool is refused: on fewer names, the same recipe gives a different split.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laion_fmri import layout
-from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
+from laion_fmri._errors import InconsistentDataError, LaionFmriError, StimuliNotDownloadedError
+from laion_fmri.fingerprint import file_signature
 from laion_fmri.splits.recipes import SHARED_PREFIX, ood_type_of
 from laion_fmri.splits.registry import NamesFigures, Registry
 
@@ -33,11 +33,11 @@ class NamesAtHand:
     Attributes
     ----------
     shared, ood : frozenset of str
-        Shared images that are not out of distribution, and those that are.
+        Shared images that are in distribution and out of distribution.
     unique : mapping of str to frozenset of str
-        Images only one participant saw, by participant.
+        Images seen by one participant only, by participant.
     source : str
-        Where they were found, for messages.
+        Source of the names, for messages.
     complete : bool
         Whether the source lists every image of the dataset.
     """
@@ -49,10 +49,10 @@ class NamesAtHand:
     complete: bool
 
     def pool(self, pool: str, figures: NamesFigures) -> frozenset[str]:
-        """The names at hand of a pool; they need not be all.
+        """Return the local names of a pool, which may be incomplete.
 
-        A table may call its participants otherwise than the subjects: then the group
-        that makes up the pool, if one does, is the subject's.
+        A table may name participants differently from subjects: then the group that matches the
+        pool, if any, is the subject's.
         """
         if pool == SHARED:
             return self.shared
@@ -63,7 +63,7 @@ class NamesAtHand:
 
 
 def find_names(data_dir: Path) -> NamesAtHand:
-    """The image names in a data directory.
+    """Find the image names in a data directory.
 
     Raises
     ------
@@ -74,8 +74,7 @@ def find_names(data_dir: Path) -> NamesAtHand:
     """
     table = layout.local_path(data_dir, layout.STIMULI_METADATA)
     if table.exists():
-        stat = table.stat()
-        return _in_metadata(data_dir, stat.st_mtime_ns, stat.st_size)
+        return _in_metadata(data_dir, file_signature(table))
     found = _sorted_out(_in_trial_tables(data_dir), "the local trial tables", False)
     if not (found.shared or found.ood or found.unique):
         raise StimuliNotDownloadedError(
@@ -84,13 +83,35 @@ def find_names(data_dir: Path) -> NamesAtHand:
     return found
 
 
+def mapped_names(data_dir: Path, pool: str = "") -> list[str]:
+    """List shared images, out-of-distribution images, and those unique to a pool's participant.
+
+    Parameters
+    ----------
+    data_dir : Path
+    pool : str
+        Empty for all participants.
+
+    Returns
+    -------
+    list of str
+        Empty when no image names are local.
+    """
+    try:
+        at_hand = find_names(data_dir)
+    except LaionFmriError:
+        return []
+    unique = [at_hand.unique.get(pool, frozenset())] if pool else at_hand.unique.values()
+    return [*at_hand.shared, *at_hand.ood, *(name for names in unique for name in names)]
+
+
 def require_pool(at_hand: NamesAtHand, pool: str, registry: Registry) -> frozenset[str]:
-    """All names of a pool.
+    """Return all names of a pool.
 
     Raises
     ------
     InconsistentDataError
-        When the names at hand are not exactly those of the pool, saying what is missing.
+        When the local names do not match the pool; the message says what is missing.
     """
     figures = registry.require_pool(pool)
     names = at_hand.pool(pool, figures)
@@ -100,12 +121,12 @@ def require_pool(at_hand: NamesAtHand, pool: str, registry: Registry) -> frozens
 
 
 def require_ood(at_hand: NamesAtHand, registry: Registry) -> frozenset[str]:
-    """All out-of-distribution names.
+    """Return all out-of-distribution names.
 
     Raises
     ------
     InconsistentDataError
-        When the names at hand are not exactly those of the dataset, or cannot be checked.
+        When the local names do not match the dataset, or cannot be checked.
     """
     figures = registry.ood
     if figures is None and not at_hand.complete:
@@ -152,19 +173,17 @@ def _sorted_out(named: Iterable[tuple[str, str]], source: str, complete: bool) -
 
 
 @functools.lru_cache(maxsize=2)
-def _in_metadata(data_dir: Path, _written_at: int, _n_bytes: int) -> NamesAtHand:
-    """Read once for as long as the table stays as it is: every computed split asks for it."""
+def _in_metadata(data_dir: Path, _signature: tuple[int, int, int]) -> NamesAtHand:
+    """Read the names in the metadata; cached while the table is unchanged."""
     from laion_fmri.stimuli.metadata import read_metadata
 
     table = read_metadata(data_dir)
-    pairs = zip(
-        table["image_name"].tolist(), table["participant"].astype(str).tolist(), strict=True
-    )
+    pairs = zip(table["image_name"].tolist(), table["participant"].fillna("").tolist(), strict=True)
     return _sorted_out(pairs, Path(layout.STIMULI_METADATA).name, True)
 
 
 def _in_trial_tables(data_dir: Path) -> Iterator[tuple[str, str]]:
-    from laion_fmri.subject import local_subjects
+    from laion_fmri.subject_files import local_subjects
     from laion_fmri.trials import read_trials
 
     for subject in local_subjects(data_dir):

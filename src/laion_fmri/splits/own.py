@@ -1,38 +1,38 @@
-"""Splits that people make: kept in the published schema below ``splits/own``.
+"""Custom splits, stored in the published schema below ``splits/own``.
 
-They stand beside the published files and never among them: a copy of the published splits
-can be deleted and fetched again without losing anyone's own.
+They are separate from the published files, which can be deleted and downloaded again without losing
+custom splits.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from laion_fmri import layout
 from laion_fmri._errors import DamagedFileError, InvalidArgumentError, UnknownNameError
-from laion_fmri.splits.published import parse_split
-from laion_fmri.splits.registry import PUBLISHED_SPLITS, Registry
-from laion_fmri.splits.split import Split, family_of
+from laion_fmri.atomic_write import atomic_path
+from laion_fmri.splits.editions import parse_split, unknown_ids
+from laion_fmri.splits.published import read_bytes
+from laion_fmri.splits.registry import PUBLISHED_SPLITS, Registry, registry_in_force
+from laion_fmri.splits.split import OWN_EDITION, Split, family_of
 
 OWN = "own"
-"""The folder of the splits that people made; also the pool of lists of images without a name."""
+"""The folder of custom splits; also the default pool of custom lists of images."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TAKEN = frozenset(map(family_of, PUBLISHED_SPLITS))
 
 
 def own_path(pool: str, name: str, data_dir: Path) -> Path:
-    """Where a split that someone made is, or would be."""
+    """Return the path of a custom split; it need not exist."""
     return data_dir / layout.SPLITS_TREE / OWN / pool / f"{name}.json"
 
 
 def own_splits(data_dir: Path | None) -> dict[str, list[str]]:
-    """The names of people's own splits, sorted, by pool."""
+    """List the names of custom splits by pool, sorted."""
     if data_dir is None:
         return {}
     found: dict[str, list[str]] = {}
@@ -43,36 +43,38 @@ def own_splits(data_dir: Path | None) -> dict[str, list[str]]:
 
 
 def read_own_split(pool: str, name: str, data_dir: Path) -> Split:
-    """A split that someone made.
+    """Read a custom split.
 
     Raises
     ------
     DamagedFileError
-        When the file holds no split.
+        When the file is not a valid split.
     """
     path = own_path(pool, name, data_dir)
     advice = "Delete it and make the split again."
+    stored = read_bytes(path)
     try:
-        split = parse_split(json.loads(path.read_text(encoding="utf-8")), pool)
-    except OSError as error:
-        raise DamagedFileError(path, str(error.strerror or error), advice) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedFileError(path, f"it holds no split ({error!r})", advice) from error
-    if split.name != name:
-        raise DamagedFileError(path, f"it holds the split {split.name!r}", advice)
+        split = parse_split(stored, name, pool, OWN_EDITION)
+    except ValueError as error:
+        raise DamagedFileError(path, str(error), advice) from error
+    registry = registry_in_force(data_dir)
+    if pool in registry.pools:
+        ids = [one for variant in split.variants for one in variant.all_ids()]
+        if strangers := unknown_ids(ids, pool, registry, data_dir):
+            problem = f"its image {strangers[0]!r} is not of the pool {pool!r}"
+            raise DamagedFileError(path, problem, advice)
     return split
 
 
 def require_new_name(name: object, pool: str, registry: Registry) -> str:
-    """`name` itself when a split may be called so.
+    """Return `name` if it is a valid name of a custom split.
 
     Raises
     ------
     InvalidArgumentError
-        When it cannot be a file name, or is or looks like that of a published split.
+        When it is not a valid file name, or is or resembles that of a published split.
     """
-    require_name("split", name)
-    assert isinstance(name, str)
+    name = require_name("split", name)
     published = set(registry.split_names()) | set(PUBLISHED_SPLITS)
     if name.lower() in {n.lower() for n in published} or family_of(name.lower()) in _TAKEN:
         raise InvalidArgumentError(
@@ -83,7 +85,7 @@ def require_new_name(name: object, pool: str, registry: Registry) -> str:
 
 
 def require_name(kind: str, name: object) -> str:
-    """`name` itself when it can be the name of a split or a pool.
+    """Return `name` if it is a valid name of a split or a pool.
 
     Raises
     ------
@@ -98,19 +100,20 @@ def require_name(kind: str, name: object) -> str:
 
 
 def to_schema(split: Split, pool_in_words: str = "") -> dict[str, Any]:
-    """A split as the published files have it.
+    """Convert a split to the published schema, with its edition if it was published.
 
     Parameters
     ----------
     split : Split
     pool_in_words : str
-        What the pool is; its identifier by default.
+        Description of the pool; its identifier by default.
     """
     return {
         "name": split.name,
         "pool": pool_in_words or split.pool,
         "splitter": split.splitter,
         "params": dict(split.params),
+        **({} if split.edition == OWN_EDITION else {"edition": split.edition}),
         "n_train": split.n_train,
         "n_test": split.n_test,
         "variants": [
@@ -125,48 +128,43 @@ def to_schema(split: Split, pool_in_words: str = "") -> dict[str, Any]:
 
 
 def write_own_split(split: Split, data_dir: Path, pool_in_words: str = "") -> Path:
-    """Keep a split. Never replaces another one; the same split again is left as it is.
+    """Save a split. A different split of the same name is never replaced.
 
     Raises
     ------
     InvalidArgumentError
-        When another split of that name is there, or the folder cannot be written.
+        When a different split of that name exists, or the folder cannot be written.
     """
     target = own_path(split.pool, split.name, data_dir)
     text = json.dumps(to_schema(split, pool_in_words), indent=1, ensure_ascii=False) + "\n"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
-        raise InvalidArgumentError(
-            f"{target.parent} cannot be written ({error.strerror or error}). Choose another data "
-            "directory, or use save=False."
-        ) from error
+        raise _not_written(target, error) from error
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as writing:
-            writing.write(text)
-        Path(temporary).chmod(0o644)
-        try:
-            Path(target).hardlink_to(temporary)  # fails where something is there already
-        except FileExistsError:
-            _require_same(target, text, split)
-        except OSError:  # a file system without hard links
-            if target.exists():
-                _require_same(target, text, split)
-            else:
-                Path(temporary).replace(target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        with atomic_path(target, replace=False) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except FileExistsError:
+        _require_same(target, text, split)
+    except OSError as error:
+        raise _not_written(target, error) from error
     return target
 
 
+def _not_written(target: Path, error: OSError) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{target.parent} cannot be written ({error.strerror or error}). Choose another data "
+        "directory, or use save=False."
+    )
+
+
 def delete_own_split(name: str, pool: str, data_dir: Path) -> None:
-    """Delete a split that someone made.
+    """Delete a custom split.
 
     Raises
     ------
     UnknownNameError
-        When there is none of that name; published ones are never deleted.
+        When there is no custom split of that name.
     """
     known = own_splits(data_dir).get(pool, [])
     if name not in known:

@@ -1,7 +1,6 @@
-"""Ways to part images in two. Pure functions from groups and embeddings to the test side.
+"""Methods of splitting images. Pure functions from groups and embeddings to the test set.
 
-Images of one group always go to the same side. Every draw comes from a
-seeded generator.
+Images of one group always go to the same side. Every draw uses a seeded generator.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ _TRIES = 4  # seeds of k-means
 
 @dataclass(frozen=True, eq=False)
 class Parting:
-    """The test side, and what came out on the way.
+    """A test set with the results of its method.
 
     Attributes
     ----------
     test : ndarray of bool, shape (n_images,)
     found : dict
-        Numbers worth keeping with the split.
+        Results to store with the split.
     """
 
     test: NDArray[np.bool_]
@@ -40,8 +39,8 @@ def at_random(groups: NDArray[np.intp], n_test: int, seed: int) -> Parting:
     groups : ndarray of int, shape (n_images,)
         The group of each image.
     n_test : int
-        Test images wanted. Groups are drawn, the share of them that this is of the
-        images; with groups of several images the sides may be a little off.
+        Requested number of test images. The same fraction of groups is drawn; with groups of
+        several images the size may differ slightly.
     seed : int
     """
     splitter = _sklearn("model_selection").GroupShuffleSplit
@@ -61,10 +60,10 @@ def by_cluster(
     n_clusters: int,
     held_out: int | None,
 ) -> Parting:
-    """Hold one cluster out: scikit-learn's k-means on unit vectors.
+    """Hold out one cluster of scikit-learn's k-means on unit vectors.
 
-    What is clustered are groups, each at the mean of its images and as heavy as it has
-    images. Clusters are numbered by size, the largest is 0.
+    Groups are clustered, each represented by the mean of its images and weighted by their number.
+    Clusters are numbered by size; 0 is the largest.
 
     Parameters
     ----------
@@ -72,14 +71,14 @@ def by_cluster(
         Unit vectors.
     groups : ndarray of int, shape (n_images,)
     n_test : int
-        Where `held_out` is None, the cluster nearest to this size is held out.
+        If `held_out` is None, the cluster nearest to this size is held out.
     seed, n_clusters : int
     held_out : int or None
 
     Raises
     ------
     InvalidArgumentError
-        When there are not as many groups as clusters, or no such cluster.
+        When there are fewer groups than clusters, or no such cluster.
     """
     k_means = _sklearn("cluster").KMeans
     limited = _threads_limited()
@@ -94,7 +93,7 @@ def by_cluster(
             f"held_out_cluster must lie between 0 and {n_clusters - 1}, not at {held_out}."
         )
     centres = _group_sums(features.astype(np.float64), of_group, len(sizes)) / sizes[:, None]
-    with limited(limits=1):  # threads add up in any order
+    with limited(limits=1):  # the order of summation varies between threads
         model = k_means(n_clusters, n_init=_TRIES, random_state=seed)
         member = model.fit(centres, sample_weight=sizes).labels_
     weight = np.bincount(member, weights=sizes, minlength=n_clusters)
@@ -110,7 +109,7 @@ def by_cluster(
 def together(
     n: int, given: NDArray[np.intp] | None, alike: NDArray[np.intp] | None
 ) -> NDArray[np.intp]:
-    """One number for each set of images that any of two groupings joins.
+    """Merge two groupings of images.
 
     Parameters
     ----------
@@ -121,12 +120,12 @@ def together(
     Returns
     -------
     ndarray of int, shape (n,)
-        Numbers from 0, in the order of the images.
+        Group numbers from 0, in the order of the images.
     """
     label = np.arange(n)
     groupings = [np.unique(g, return_inverse=True)[1] for g in (given, alike) if g is not None]
     before = None
-    while before is None or not np.array_equal(before, label):  # the least number spreads
+    while before is None or not np.array_equal(before, label):  # propagate the smallest number
         before = label.copy()
         for grouping in groupings:
             least = np.full(int(grouping.max(initial=-1)) + 1, n)
@@ -135,11 +134,11 @@ def together(
     return np.unique(label, return_inverse=True)[1].astype(np.intp)
 
 
-# --- small pieces -------------------------------------------------------------------------
+# --- helpers -------------------------------------------------------------------------
 
 
 def compact(groups: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Groups as numbers from 0, and their sizes."""
+    """Renumber groups from 0, and return their sizes."""
     of_group = np.unique(groups, return_inverse=True)[1]
     return of_group, np.bincount(of_group)
 
@@ -159,7 +158,7 @@ def _mask(n: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 def require_two(n_groups: int) -> None:
-    """Refuse images that all must stay together.
+    """Check that images form at least two groups.
 
     Raises
     ------
@@ -186,6 +185,6 @@ def _sklearn(module: str) -> Any:
 
 def _threads_limited() -> Any:
     _sklearn("cluster")
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits  # installed with scikit-learn
 
     return threadpool_limits

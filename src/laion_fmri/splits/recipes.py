@@ -1,4 +1,4 @@
-"""Splits that follow from image names alone. Pure functions from names to names."""
+"""Splits computed from image names alone. Pure functions from names to names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Iterable
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
 from laion_fmri.layout import OOD_TYPES
-from laion_fmri.splits.split import Split, SplitVariant
+from laion_fmri.names import as_names
+from laion_fmri.splits.split import FIRST_EDITION, Split, SplitVariant
 
 OOD = "ood"
 RANDOM_SPLITS = tuple(f"random_{seed}" for seed in range(5))
 COMPUTED_SPLITS = (*RANDOM_SPLITS, OOD)
-"""Splits that need no published file."""
+"""Splits that can be computed without a published file."""
 
 TEST_SHARE = 0.2
+_PARTITION_SEED = 42
 SHARED_PREFIX = "shared_"
 
 _OOD_NAME = re.compile(r"shared_[^_]+_OOD_([^_.]+)")
 
 
 def ood_type_of(name: str) -> str | None:
-    """The type of an out-of-distribution image, None for every other image.
+    """Return the type of an out-of-distribution image; None for other images.
 
     Examples
     --------
@@ -35,23 +37,23 @@ def ood_type_of(name: str) -> str | None:
 
 
 def random_sizes(n: int) -> tuple[int, int]:
-    """Numbers of training and test images of a random split of `n` images."""
+    """Return the numbers of training and test images of a random split of `n` images."""
     n_test = round(TEST_SHARE * n)
     return n - n_test, n_test
 
 
 def random_split(pool: str, names: Iterable[str], seed: int) -> Split:
-    """A seeded 80/20 split: ``random_{seed}``.
+    """Create a seeded 80/20 split, ``random_{seed}``.
 
-    A fifth of the sorted names, drawn without replacement by
-    ``numpy.random.default_rng(seed)``, is the test side.
+    The test set is a fifth of the sorted names, drawn without replacement by
+    ``numpy.random.default_rng(seed)``.
 
     Parameters
     ----------
     pool : str
-        What to call the pool.
+        Name of the pool.
     names : iterable of str
-        The names of the pool in any order; a name given twice counts once.
+        The names of the pool in any order; duplicates are ignored.
     seed : int
 
     Raises
@@ -76,22 +78,41 @@ def random_split(pool: str, names: Iterable[str], seed: int) -> Split:
             ),
         ),
         splitter="min_nn_stochastic",
+        edition=FIRST_EDITION,
     )
+
+
+def partition_fold(names: Iterable[str], fold: int) -> tuple[str, ...]:
+    """Return the sorted test set of ``random_{fold}`` in the edition ``"v2"``, before revisions.
+
+    The sorted names, shuffled once by ``numpy.random.default_rng(42)``, are divided into as many
+    folds as there are random splits.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When there are no names.
+    """
+    import numpy as np
+
+    ordered = np.array(_distinct(names), dtype=object)
+    np.random.default_rng(_PARTITION_SEED).shuffle(ordered)
+    return tuple(sorted(np.array_split(ordered, len(RANDOM_SPLITS))[fold].tolist()))
 
 
 def ood_split(
     pool: str, names: Iterable[str], ood_names: Iterable[str], ood_types: Iterable[str]
 ) -> Split:
-    """Train on the whole pool, test on the out-of-distribution images of some types.
+    """Create a split with the whole pool for training and out-of-distribution images for testing.
 
     Parameters
     ----------
     pool : str
-        What to call the pool.
+        Name of the pool.
     names, ood_names : iterable of str
         The pool, and the out-of-distribution images.
     ood_types : iterable of str
-        Types kept in the test side.
+        Types in the test set.
 
     Raises
     ------
@@ -107,18 +128,19 @@ def ood_split(
         params={"method": "ood_dataset_holdout", "ood_types": types},
         variants=(SplitVariant(0, tuple(_distinct(names)), tuple(test)),),
         splitter="ood_holdout",
+        edition=FIRST_EDITION,
     )
 
 
 def require_ood_types(split: str, ood_types: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The types asked for, in their usual order; None is all of them.
+    """Return the requested types in display order; None for all.
 
     Raises
     ------
     UnknownNameError
         When a type does not exist.
     InvalidArgumentError
-        When none is left, or the split is not ``"ood"``.
+        When no type is given, or the split is not ``"ood"``.
     """
     if ood_types is None:
         return OOD_TYPES
@@ -127,7 +149,7 @@ def require_ood_types(split: str, ood_types: str | Iterable[str] | None) -> tupl
             f"ood_types restricts the test side of the split 'ood'; {split!r} has no such images. "
             "Leave it out."
         )
-    wanted = [ood_types] if isinstance(ood_types, str) else list(ood_types)
+    wanted = as_names(ood_types, "OOD type")
     for kind in wanted:
         if kind not in OOD_TYPES:
             raise UnknownNameError("OOD type", kind, OOD_TYPES)
@@ -140,7 +162,7 @@ def require_ood_types(split: str, ood_types: str | Iterable[str] | None) -> tupl
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    ordered = sorted(set(names))
+    ordered = sorted(set(as_names(names)))
     if not ordered:
         raise InvalidArgumentError("A pool without images cannot be split. Give its names.")
     return ordered

@@ -1,7 +1,7 @@
-"""What the splits must be: sizes and checksums, never the names themselves.
+"""Sizes and checksums of the splits; the names themselves are not stored.
 
-The package carries the figures of the published splits. A dataset that has splits of
-its own says so in ``splits/declared.json``, which then takes their place.
+The package includes the registry of the published splits. A dataset with its own splits declares
+them in ``splits/declared.json``, which replaces it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,14 @@ PUBLISHED_SPLITS = (
     "tau",
     recipes.OOD,
 )
-"""The names of the published splits, in the order they are listed everywhere."""
+"""The names of the published splits, in display order."""
 
 _FILE_KEY = re.compile(r"[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w-]*\.json")
 
 
 @dataclass(frozen=True)
 class NamesFigures:
-    """A set of image names: how many, and the SHA-256 of the sorted names joined by newlines."""
+    """A set of image names: their number, and the SHA-256 of the sorted names."""
 
     n: int
     sha256: str
@@ -46,7 +46,7 @@ class NamesFigures:
 
 @dataclass(frozen=True)
 class FileFigures:
-    """A split file: bytes, checksum and, where the registry says, numbers of images."""
+    """A split file: size, checksum and, if declared, numbers of images."""
 
     size: int
     sha256: str
@@ -56,7 +56,7 @@ class FileFigures:
 
 @dataclass(frozen=True)
 class Registry:
-    """Pools and split files of a dataset, in figures.
+    """Sizes and checksums of the pools and split files of a dataset.
 
     Attributes
     ----------
@@ -65,11 +65,13 @@ class Registry:
     files : mapping of str to FileFigures
         Keyed ``"{pool}/{name}.json"``.
     ood : NamesFigures or None
-        All out-of-distribution images; None where the dataset does not declare them.
+        All out-of-distribution images; None if the dataset does not declare them.
     ood_types : mapping of str to int
-        How many of each type; empty where that is not declared.
+        Number of images of each type; empty if not declared.
     declared : bool
-        Whether the dataset declared this itself.
+        Whether the dataset declares its own splits.
+    later_pools : mapping of str to NamesFigures
+        Pools that later editions added.
     """
 
     dataset: str
@@ -78,9 +80,10 @@ class Registry:
     ood: NamesFigures | None
     ood_types: Mapping[str, int]
     declared: bool
+    later_pools: Mapping[str, NamesFigures] = field(default_factory=dict)
 
     def require_pool(self, pool: object) -> NamesFigures:
-        """The figures of a pool.
+        """Return the entry of a pool.
 
         Raises
         ------
@@ -91,7 +94,7 @@ class Registry:
         return self.pools[pool]
 
     def split_names(self, pool: str | None = None) -> list[str]:
-        """The splits of one pool, or of any: published ones first, in their usual order."""
+        """Return the splits of one pool or of all: published ones first, in display order."""
         in_files = {
             key.partition("/")[2].removesuffix(".json")
             for key in self.files
@@ -101,7 +104,7 @@ class Registry:
         return [n for n in PUBLISHED_SPLITS if n in names] + sorted(names - set(PUBLISHED_SPLITS))
 
     def require_split(self, name: object, pool: object) -> FileFigures | None:
-        """The figures of a split's file; None where it has no file and is only computed.
+        """Return the entry of a split's file; None if it has no file and is only computed.
 
         Raises
         ------
@@ -115,22 +118,22 @@ class Registry:
 
 
 def names_sha256(names: Iterable[str]) -> str:
-    """SHA-256 of the sorted names joined by newlines."""
+    """Return the SHA-256 of the sorted names joined by newlines."""
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
 def splits_dir(data_dir: Path) -> Path:
-    """Where split files are kept."""
+    """Return the folder of split files."""
     return data_dir / layout.SPLITS_TREE
 
 
 def registry_in_force(data_dir: Path | None) -> Registry:
-    """What the dataset in `data_dir` declares, else the published splits.
+    """Return the registry declared by the dataset in `data_dir`, else that of the package.
 
     Raises
     ------
     DamagedFileError
-        When the dataset's declaration cannot be read.
+        When the declaration of the dataset cannot be read.
     """
     path = None if data_dir is None else splits_dir(data_dir) / DECLARED
     if path is None or not path.is_file():
@@ -140,7 +143,7 @@ def registry_in_force(data_dir: Path | None) -> Registry:
 
 @cache
 def published_registry() -> Registry:
-    """The figures of the published splits, which the package carries."""
+    """Return the registry of the published splits, included in the package."""
     return read_registry(Path(__file__).with_name("registry.json"), declared=False)
 
 
@@ -150,7 +153,7 @@ def read_registry(path: Path, declared: bool) -> Registry:
     Raises
     ------
     DamagedFileError
-        When it is not one.
+        When it is not a registry.
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -173,6 +176,7 @@ def _parse(stored: dict[str, Any], declared: bool) -> Registry:
         ood=_names(ood) if ood else None,
         ood_types={k: int(n) for k, n in ood.get("types", {}).items()} if ood else {},
         declared=declared,
+        later_pools={pool: _names(f) for pool, f in stored.get("later_pools", {}).items()},
     )
 
 

@@ -1,7 +1,4 @@
-"""How well an embedding predicts responses across a split: a ridge regression, scored.
-
-Needs scikit-learn (``pip install "laion-fmri-explorer[splits]"``).
-"""
+"""Scores of splits: ridge regression from an embedding to responses."""
 
 from __future__ import annotations
 
@@ -19,20 +16,21 @@ from laion_fmri._errors import (
     InvalidArgumentError,
     NoMatchingDataError,
 )
-from laion_fmri.betas import warn_if_fraction
-from laion_fmri.masks import MaskSource
+from laion_fmri.arguments import as_items
+from laion_fmri.betas import as_percentage
 from laion_fmri.responses import ImageAverages, image_averages, require_sessions
 from laion_fmri.splits.catalogue import load_split
 from laion_fmri.splits.evaluation import Evaluation, SplitScore
 from laion_fmri.splits.ridge import (
     PENALTIES,
+    DecomposedFeatures,
     checked_penalties,
     predict_and_score,
-    ridge_cv,
     standardised,
 )
 from laion_fmri.splits.split import Split
 from laion_fmri.subject import Subject, load_subject
+from laion_fmri.volumes.masks import MaskSource
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -40,10 +38,10 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 
 CEILINGS = {"Noiseceiling12rep": 12, "Noiseceiling4rep": 4}
-"""Published noise ceilings that hold for a known number of repeats, the better one first."""
+"""Published noise ceilings with their number of repeats, the better one first."""
 
-_VOXELS_AT_ONCE = 2000  # whose penalties are compared in memory
-_FEWEST_IMAGES = 3  # on a side, for a correlation
+_VOXELS_AT_ONCE = 2000  # voxels fitted at once
+_FEWEST_IMAGES = 3  # images per side, for a correlation
 
 
 def evaluate(
@@ -61,28 +59,27 @@ def evaluate(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> Evaluation:
-    """Fit ridge regressions on the training side of splits and score the test side.
+    """Fit ridge regressions on the training sets of splits and score the test sets.
 
     Betas are z-scored voxel by voxel over the trials of each session and averaged over the
     repeats of an image, so that each image counts once. Features are the embedding,
-    standardised by the training images. The penalty of each voxel is the one that predicts
-    the training images best when each of them is left out in turn; the test side has no
-    part in it.
+    standardised by the training images. The penalty of each voxel is chosen by leave-one-out
+    cross-validation on the training images, without the test set.
 
     Parameters
     ----------
     splits : str, Split or iterable of them
     subject : str or Subject
     roi : str or list of str
-        As for `Subject.get_roi_mask`. Each item of a list has a row of its own in the table.
+        As in `Subject.get_roi_mask`. Each item of a list is a row of the table.
     pool : str
-        Of splits given by name.
+        Pool of splits given by name.
     embedding : str
-        Model that predicts.
+        Model of the embeddings used as features.
     session : str or list of str, optional
-        Whose trials are used; every local session by default.
+        Sessions of the trials; all downloaded sessions by default.
     nc_threshold : float, optional
-        Keep voxels whose published noise ceiling (that of `CEILINGS` which is here) is above
+        Keep voxels whose published noise ceiling (the first downloaded one of `CEILINGS`) is above
         this, in percent.
     mask_source : {"anatomical", "rsquare"}
     penalties : sequence of float
@@ -90,9 +87,9 @@ def evaluate(
     data_dir : path, optional
         Instead of the configured one; not with a `Subject`.
     progress : callable, optional
-        Called with the share that is done, from 0 to 1, and what is done next.
+        Called with the completed fraction, 0 to 1, and the name of the next step.
     cancel : threading.Event, optional
-        Ends the work soon after it is set.
+        Cancels the work when set.
 
     Returns
     -------
@@ -100,23 +97,21 @@ def evaluate(
 
     Raises
     ------
-    MissingDependencyError
-        When scikit-learn is not installed.
     InvalidArgumentError
-        When an argument cannot be used.
+        When an argument is invalid.
     NoMatchingDataError
-        When no voxel is left, or too few images of a side were shown.
+        When no voxel remains, or too few images of a side were shown.
     DataNotDownloadedError, StimuliNotDownloadedError
-        When betas, ROIs, or embeddings are not local.
+        When betas, ROIs, or embeddings are not downloaded.
     CancelledError
-        When `cancel` was set.
+        When `cancel` is set.
 
     Notes
     -----
-    The noise ceiling of a test side follows from the published one: its signal-to-noise ratio
-    is NC / (n (100 - NC)) for images of n repeats, and a side whose images were shown
-    n₁, n₂ … times has 100 · ncsnr² / (ncsnr² + mean of 1/nᵢ). It takes the test images to
-    vary as much as all images; images out of the distribution may not.
+    The noise ceiling of a test set is derived from the published one: its signal-to-noise ratio
+    is NC / (n (100 - NC)) for images of n repeats, and a test set whose images were shown n₁, n₂ …
+    times has 100 · ncsnr² / (ncsnr² + mean of 1/nᵢ). This assumes that responses to test images
+    vary as much as those to all images, which may not hold for out-of-distribution images.
 
     Examples
     --------
@@ -125,8 +120,7 @@ def evaluate(
     >>> found.table  # doctest: +SKIP
     >>> sub.to_nifti(found.values("tau"), "tau.nii.gz")  # doctest: +SKIP
     """
-    ridge_cv()
-    warn_if_fraction(nc_threshold)
+    nc_threshold = as_percentage(nc_threshold)
     chosen_from = checked_penalties(penalties)
     sub = subject if isinstance(subject, Subject) else load_subject(subject, data_dir)
     chosen = _splits(splits, pool, sub)
@@ -156,12 +150,12 @@ def evaluate(
 def ceiling_of_means(
     ncsnr2: NDArray[np.float64], n_repeats: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Percent of the variance of means over so many repeats that any model could predict.
+    """Compute the explainable variance, in percent, of means over repeats.
 
     Parameters
     ----------
     ncsnr2 : ndarray, shape (n_voxels,)
-        Variance of the signal over that of the noise of one trial.
+        Ratio of the signal variance to the single-trial noise variance.
     n_repeats : ndarray of int, shape (n_images,)
     """
     noise = float(np.mean(1 / n_repeats))
@@ -170,13 +164,13 @@ def ceiling_of_means(
     return (100 * share).astype(np.float32)
 
 
-# --- what is asked for -------------------------------------------------------------------
+# --- arguments -------------------------------------------------------------------
 
 
 def _splits(
     splits: str | Split | Iterable[str | Split], pool: str, sub: Subject
 ) -> dict[str, Split]:
-    listed = [splits] if isinstance(splits, str | Split) else list(splits)
+    listed = as_items(splits)
     if not listed:
         raise InvalidArgumentError("No split was given. Name at least one.")
     found: dict[str, Split] = {}
@@ -192,9 +186,9 @@ def _splits(
 def _sessions(sub: Subject, session: str | Iterable[str] | None) -> list[str]:
     if session is None:
         return require_sessions(sub)
-    tables = sub.get_trial_info([session] if isinstance(session, str) else session)
-    assert isinstance(tables, dict)
-    return require_sessions(sub, tables)
+    sessions = require_sessions(sub, as_items(session))
+    sub.get_trial_info(sessions)  # raises an error that names a missing session
+    return sessions
 
 
 def _blocks(n_voxels: int) -> Iterator[slice]:
@@ -204,7 +198,7 @@ def _blocks(n_voxels: int) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class _Voxels:
-    """The voxels to be predicted, and what is known of their noise."""
+    """The predicted voxels, and their noise ceilings."""
 
     in_mask: NDArray[np.bool_]
     of_roi: dict[str, NDArray[np.bool_]]
@@ -218,12 +212,11 @@ class _Voxels:
         nc_threshold: float | None,
         mask_source: MaskSource,
     ) -> _Voxels:
-        queries = [roi] if isinstance(roi, str) else list(roi)
+        queries = as_items(roi)
         if not queries:
             raise InvalidArgumentError("No ROI was given. Name at least one.")
-        brain = sub.get_brain_mask(mask_source)
-        on_brain = {query: mask[brain] for query, mask in sub.get_roi_masks(queries).items()}
-        in_mask = np.logical_or.reduce(list(on_brain.values()))
+        of_roi = sub.get_roi_masks(queries, mask_source)
+        in_mask = np.logical_or.reduce(list(of_roi.values()))
         ceiling, n_repeats = _published_ceiling(
             sub, mask_source, is_needed=nc_threshold is not None
         )
@@ -240,13 +233,13 @@ class _Voxels:
             share = ceiling[in_mask].astype(np.float64)
             with np.errstate(divide="ignore"):
                 ncsnr2 = share / (n_repeats * (100 - share))
-        return cls(in_mask, {query: mask[in_mask] for query, mask in on_brain.items()}, ncsnr2)
+        return cls(in_mask, {query: mask[in_mask] for query, mask in of_roi.items()}, ncsnr2)
 
 
 def _published_ceiling(
     sub: Subject, mask_source: MaskSource, is_needed: bool
 ) -> tuple[NDArray[np.float32] | None, int]:
-    """The better of the local noise ceilings, and the repeats that it holds for."""
+    """Return the better one of the downloaded noise ceilings, and its number of repeats."""
     for desc, n_repeats in CEILINGS.items():
         try:
             ceiling = sub.get_noise_ceiling(desc=desc, mask_source=mask_source)
@@ -254,14 +247,13 @@ def _published_ceiling(
             if is_needed and desc == list(CEILINGS)[-1]:
                 raise
             continue
-        assert isinstance(ceiling, np.ndarray)
         return ceiling, n_repeats
     return None, 1
 
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """Embeddings of the images that have one."""
+    """Embeddings of images."""
 
     names: tuple[str, ...]
     rows: NDArray[np.float32]
@@ -270,8 +262,8 @@ class _Features:
     def read(cls, sub: Subject, model: str, images: Iterable[str]) -> _Features:
         from laion_fmri.stimuli.embeddings import Embeddings
 
-        with Embeddings(sub.data_dir) as embeddings:
-            has_one = set(embeddings.image_ids(model))
+        with Embeddings(model, sub.data_dir) as embeddings:
+            has_one = set(embeddings.names(model))
             names = tuple(name for name in dict.fromkeys(images) if name in has_one)
             if not names:
                 raise NoMatchingDataError(f"None of these images has an embedding in {model}.")
@@ -284,11 +276,11 @@ class _Features:
         return self.rows[[place[name] for name in names]]
 
 
-# --- the work -----------------------------------------------------------------------------
+# --- fitting -----------------------------------------------------------------------------
 
 
 class _Steps:
-    """Says how far the work is, and ends it when that is asked for."""
+    """Reports progress and cancels on request."""
 
     def __init__(
         self, n_steps: int, progress: Progress | None, cancel: threading.Event | None
@@ -310,7 +302,7 @@ class _Steps:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """The regression of many voxels, in blocks that fit into memory."""
+    """A regression for many voxels, in blocks that fit into memory."""
 
     penalties: NDArray[np.float64]
     blocks: Sequence[slice]
@@ -334,11 +326,13 @@ class _Fit:
             )
         train_rows, test_rows = ([place[name] for name in side] for side in (train, test))
         x_train, x_test = standardised(features.of(train), features.of(test))
+        decomposed = DecomposedFeatures.of(x_train)  # once for all voxels
+        x_test = decomposed.projected(x_test)
         parts = []
         for block in self.blocks:
             self.steps.next(f"Fitting {split.name}")
             y_train, y_test = averages.means[train_rows, block], averages.means[test_rows, block]
-            parts.append(predict_and_score((x_train, y_train), (x_test, y_test), self.penalties))
+            parts.append(predict_and_score(decomposed, y_train, x_test, y_test, self.penalties))
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         ceiling = ceiling_of_means(ncsnr2, averages.n_repeats[test_rows])
         return SplitScore(split, len(train), len(test), noise_ceiling=ceiling, **found)

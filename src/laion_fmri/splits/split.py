@@ -1,4 +1,4 @@
-"""What a split is: which images train, which test."""
+"""A split of images into training and test sets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from laion_fmri._errors import InvalidArgumentError
+from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.arguments import whole_number
 from laion_fmri.html import table
+from laion_fmri.names import as_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
     Trials = pd.DataFrame | pd.Series | Iterable[str]
 
 LABEL_COLUMNS = ("label", "image_name")
-"""Columns that name the image of a row: in trial tables, and in every other table."""
+"""Columns with image names: of trial tables, and of other tables."""
+
+FIRST_EDITION, LATER_EDITION, OWN_EDITION = "v1", "v2", "own"
 
 _LONGEST = 120  # characters of a parameter, in a notebook
 
 
 @dataclass(frozen=True)
 class SplitVariant:
-    """One way of carrying out a split; every published split has exactly one.
+    """One realization of a split; every published split has exactly one.
 
     Attributes
     ----------
@@ -38,10 +42,14 @@ class SplitVariant:
     train_ids: tuple[str, ...] = field(repr=False)
     test_ids: tuple[str, ...] = field(repr=False)
 
+    def all_ids(self) -> list[str]:
+        """Names of both sides, the training set first."""
+        return [*self.train_ids, *self.test_ids]
+
 
 @dataclass(frozen=True)
 class Split:
-    """A partition of image names into a training and a test side.
+    """A partition of image names into a training set and a test set.
 
     Attributes
     ----------
@@ -50,11 +58,14 @@ class Split:
     pool : str
         ``"shared"`` or a subject.
     params : mapping
-        How it was made, as published: ``method`` and what belongs to it.
+        Parameters as published: ``method`` and its arguments.
     variants : tuple of SplitVariant
-        The first one is the split.
+        The first one is used by default.
     splitter : str
         The published name of the procedure.
+    edition : str
+        ``"v1"``: computed by the known recipe or read from a file with a known checksum. ``"v2"``:
+        from a file published later. ``"own"``: a custom split.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Split:
     params: Mapping[str, Any]
     variants: tuple[SplitVariant, ...] = field(repr=False)
     splitter: str = ""
+    edition: str = OWN_EDITION
 
     def __repr__(self) -> str:
         return (
@@ -72,6 +84,7 @@ class Split:
     def _repr_html_(self) -> str:
         rows = [
             ("Pool", self.pool),
+            ("Edition", self.edition),
             ("Training images", f"{self.n_train:,}"),
             ("Test images", f"{self.n_test:,}"),
             *((str(name), _in_short(value)) for name, value in self.params.items()),
@@ -103,12 +116,26 @@ class Split:
         """Number of test images."""
         return len(self.test_ids)
 
-    def get_masks(self, trials: Trials) -> tuple[Mask, Mask]:
-        """Which rows of a trial table belong to each side; see `get_split_masks`."""
+    def variant(self, variant_id: int = 0) -> SplitVariant:
+        """Return a variant by number.
+
+        Raises
+        ------
+        UnknownNameError
+        """
+        number = whole_number(variant_id)
+        found = next((v for v in self.variants if v.variant_id == number), None)
+        if found is None:
+            known = [str(v.variant_id) for v in self.variants]
+            raise UnknownNameError(f"variant of the split {self.name!r}:", variant_id, known)
+        return found
+
+    def get_masks(self, trials: Trials, variant_id: int = 0) -> tuple[Mask, Mask]:
+        """Return masks of the training and test trials; see `get_split_masks`."""
         import numpy as np
 
-        labels = labels_of(trials)
-        train, test = frozenset(self.train_ids), frozenset(self.test_ids)
+        labels, variant = labels_of(trials), self.variant(variant_id)
+        train, test = frozenset(variant.train_ids), frozenset(variant.test_ids)
         n = len(labels)
         return (
             np.fromiter((label in train for label in labels), bool, n),
@@ -122,13 +149,13 @@ def _in_short(value: object) -> str:
 
 
 def family_of(name: str) -> str:
-    """The family of a split: its name without a trailing number."""
+    """Return the family of a split: its name without a trailing number."""
     stem, _, number = name.rpartition("_")
     return stem if stem and number.isdigit() else name
 
 
-def labels_of(trials: Trials) -> list[Any]:
-    """The image name of every row.
+def labels_of(trials: Trials) -> list[str | None]:
+    """Return the image name of every row; None if missing.
 
     Parameters
     ----------
@@ -138,7 +165,8 @@ def labels_of(trials: Trials) -> list[Any]:
     Raises
     ------
     InvalidArgumentError
-        When there is no such column, or `trials` is not a table or a sequence of names.
+        When there is no such column, or `trials` is not a table or a sequence of names (text, or
+        bytes that are UTF-8).
     """
     columns = getattr(trials, "columns", None)
     if columns is not None:
@@ -148,7 +176,7 @@ def labels_of(trials: Trials) -> list[Any]:
                 f"The table has no column {' or '.join(LABEL_COLUMNS)}, so its rows name no "
                 "image. Give a trial table (Subject.get_trial_info, Subject.metadata)."
             )
-        return list(trials[column])  # type: ignore[index]
+        return as_labels(trials[column])  # type: ignore[index]
     if isinstance(trials, Mapping):
         raise InvalidArgumentError(
             "Trial tables of several sessions must be one table: give "
@@ -158,4 +186,4 @@ def labels_of(trials: Trials) -> list[Any]:
         raise InvalidArgumentError(
             f"{trials!r} is neither a trial table nor a sequence of image names."
         )
-    return list(trials)
+    return as_labels(trials)

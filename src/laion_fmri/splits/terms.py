@@ -1,4 +1,4 @@
-"""Nouns and words that one side of a split has more of. Pure functions."""
+"""Nouns and caption words that are more frequent on one side of a split."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from laion_fmri._errors import UnknownNameError
+from laion_fmri.names import as_names
+
 if TYPE_CHECKING:
+    from os import PathLike
+
     import pandas as pd
+
+    from laion_fmri.splits.split import Split
+    from laion_fmri.stimuli.hub import LocalStimuli
+
+Terms = Literal["nouns", "words"]
+TERMS: tuple[Terms, ...] = ("nouns", "words")
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _COMMON_WORDS = (
@@ -28,15 +39,15 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 @dataclass(frozen=True, eq=False)
 class TermIndex:
-    """Which terms each image has, for counting in any set of images at once.
+    """An index of the terms of images, for fast counts in any set of images.
 
     Attributes
     ----------
     terms : list of str
     images : mapping of str to int
-        The images that have any information, and their number.
+        Row number of each indexed image.
     of_image, of_term : ndarray of int, shape (n_entries,)
-        One entry for every image and term that it has.
+        One entry per pair of an image and its term.
     """
 
     terms: list[str]
@@ -45,9 +56,9 @@ class TermIndex:
     of_term: NDArray[np.intp]
 
     def count(self, names: Iterable[str]) -> tuple[NDArray[np.intp], int]:
-        """How many of the images have each term, and of how many anything is known."""
+        """Count the images with each term, and the images that are indexed."""
         chosen = np.zeros(len(self.images), dtype=bool)
-        chosen[[self.images[name] for name in names if name in self.images]] = True
+        chosen[[self.images[name] for name in as_names(names) if name in self.images]] = True
         entries = self.of_term[chosen[self.of_image]]
         return np.bincount(entries, minlength=len(self.terms)), int(chosen.sum())
 
@@ -58,7 +69,7 @@ def index_terms(images: Sequence[str], terms: Sequence[Collection[str]]) -> Term
     Parameters
     ----------
     images : sequence of str
-        An image may stand there several times; its terms are then taken together.
+        An image may occur several times; its terms are then merged.
     terms : sequence of collections of str
         Those of each.
     """
@@ -66,7 +77,7 @@ def index_terms(images: Sequence[str], terms: Sequence[Collection[str]]) -> Term
     columns: dict[str, int] = {}
     of_image: list[int] = []
     of_term: list[int] = []
-    for image, own in zip(images, terms, strict=True):
+    for image, own in zip(as_names(images), terms, strict=True):
         row = rows.setdefault(image, len(rows))
         for term in own:
             of_image.append(row)
@@ -76,8 +87,67 @@ def index_terms(images: Sequence[str], terms: Sequence[Collection[str]]) -> Term
     return TermIndex(list(columns), rows, *np.divmod(once, n_terms))
 
 
+def term_index(terms: Terms, stimuli: LocalStimuli) -> TermIndex:
+    """Index the terms of all images.
+
+    Parameters
+    ----------
+    terms : {"nouns", "words"}
+        Nouns with masks in the images (shared images only), or the words of all captions.
+    stimuli : Stimuli
+
+    Raises
+    ------
+    StimuliNotDownloadedError
+        When the table of segmentations, or the captions, are not downloaded.
+    """
+    if terms == "nouns":
+        table = stimuli.segmentations.metadata.dropna(subset=["image_name", "noun"])
+        return index_terms(table["image_name"].tolist(), [[noun] for noun in table["noun"]])
+    if terms != "words":
+        raise UnknownNameError("kind of terms", terms, TERMS)
+    table = stimuli.captions.metadata.dropna(subset=["image_name", "caption"])
+    return index_terms(table["image_name"].tolist(), [words_of(c) for c in table["caption"]])
+
+
+def compare_terms(
+    split: Split, terms: Terms = "nouns", *, data_dir: str | PathLike[str] | None = None
+) -> pd.DataFrame:
+    """Find nouns or caption words that are more frequent on one side of a split.
+
+    Parameters
+    ----------
+    split : Split
+    terms : {"nouns", "words"}
+        As in `term_index`.
+    data_dir : path, optional
+        Instead of the configured one.
+
+    Returns
+    -------
+    DataFrame
+        See `differing_terms`.
+
+    Raises
+    ------
+    StimuliNotDownloadedError
+        When the table of segmentations, or the captions, are not downloaded.
+
+    Examples
+    --------
+    >>> from laion_fmri.splits import compare_terms, load_split
+    >>> table = compare_terms(load_split("random_0"), "words")
+    >>> table[["term", "share_train", "share_test", "q"]].head()  # doctest: +SKIP
+    """
+    from laion_fmri.config import load_settings
+    from laion_fmri.stimuli.hub import LocalStimuli
+
+    stimuli = LocalStimuli(load_settings(data_dir=data_dir).require_data_dir())
+    return differing_terms(term_index(terms, stimuli), split.train_ids, split.test_ids)
+
+
 def words_of(caption: str) -> set[str]:
-    """The different words of a caption in lower case, without the commonest ones.
+    """Return the distinct words of a caption in lower case, without common English words.
 
     Examples
     --------
@@ -90,11 +160,11 @@ def words_of(caption: str) -> set[str]:
 def differing_terms(
     index: TermIndex, train: Iterable[str], test: Iterable[str], least: int = 5
 ) -> pd.DataFrame:
-    """Terms that images of one side have more often than those of the other.
+    """Find terms that are more frequent on one side than on the other.
 
-    An image has a term or has it not, however often. The odds of having it are compared by
-    the log odds ratio with 0.5 added to each of the four counts (Haldane, 1956; Anscombe,
-    1956), divided by its standard error; two-sided p-values of this z are turned into false
+    Each image counts at most once per term. The odds of having it are
+    compared by the log odds ratio with 0.5 added to each of the four counts (Haldane, 1956;
+    Anscombe, 1956), divided by its standard error; two-sided p-values of this z become false
     discovery rates over all terms (Benjamini and Hochberg, 1995).
 
     Parameters
@@ -103,14 +173,14 @@ def differing_terms(
     train, test : iterable of str
         Image names.
     least : int
-        Terms of fewer images in all are left out.
+        Terms with fewer images in total are left out.
 
     Returns
     -------
     DataFrame
-        term, n_train, n_test, share_train, share_test (of the images of which anything is
-        known), log_odds (positive: more in test), z, q; the clearest difference first.
-        ``attrs`` has n_train and n_test, the images of which anything is known.
+        term, n_train, n_test, share_train, share_test (fractions of the indexed images), log_odds
+        (positive: more in test), z, q; the clearest difference first. ``attrs`` has n_train and
+        n_test, the numbers of indexed images.
     """
     import pandas as pd
 
@@ -139,7 +209,7 @@ def differing_terms(
 
 
 def false_discovery_rates(p: Sequence[float]) -> NDArray[np.float64]:
-    """Benjamini-Hochberg adjusted p-values, in the order given."""
+    """Return Benjamini-Hochberg adjusted p-values, in the given order."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(-values, kind="stable")
     rank = np.arange(len(values), 0, -1)

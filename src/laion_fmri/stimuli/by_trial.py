@@ -6,33 +6,50 @@ Everything is joined by image name. A trial index that does not exist raises
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, TrialNotFoundError
-from laion_fmri.stimuli.hub import Stimuli
+from laion_fmri.arguments import as_items, is_single, whole_number
+from laion_fmri.stimuli.cache import FileCache
+from laion_fmri.stimuli.hub import LocalStimuli
 from laion_fmri.stimuli.metadata import NameIndex, read_metadata
-from laion_fmri.subject_files import SubjectFiles
-from laion_fmri.trials import no_trials
+from laion_fmri.subject_files import LocalSubject, OneSession, SubjectFiles
+from laion_fmri.trials import join_trials
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from laion_fmri.subject import Subject
+T = TypeVar("T")
 
-# Columns of the joined table that a trial table has no say in.
-_DERIVED = ("session", "session_trial", "image_name", "stim_idx", "unique_or_shared", "dataset")
+# Reserved columns, which trial tables cannot replace, besides those of `join_trials`.
+_OF_IMAGES = ("stim_idx", "unique_or_shared", "dataset")
 
 
-def trial_metadata(sub: Subject) -> pd.DataFrame:
-    """Every trial of every local session with what is known of its image.
+def trial_table_paths(sub: LocalSubject) -> dict[str, Path]:
+    """Return the path of the trial table of every downloaded session; it need not exist."""
+    return {
+        session: layout.local_path(sub.data_dir, layout.trials(sub.name, session))
+        for session in sub.get_sessions()
+    }
+
+
+def local_trials(sub: LocalSubject) -> pd.DataFrame:
+    """Read the trials of all downloaded sessions from the trial tables alone; see `join_trials`."""
+    files = SubjectFiles(sub.name, sub.data_dir)
+    return join_trials(
+        {s: files.local(layout.trials(sub.name, s), ses=s) for s in sub.get_sessions()}
+    )
+
+
+def trial_metadata(sub: LocalSubject) -> pd.DataFrame:
+    """Read the trials of all downloaded sessions, joined with the metadata of their images.
 
     See `Subject.metadata`.
     """
@@ -41,36 +58,25 @@ def trial_metadata(sub: Subject) -> pd.DataFrame:
     images = read_metadata(sub.data_dir)
     path = layout.local_path(sub.data_dir, layout.STIMULI_METADATA)
     index = NameIndex(images["image_name"], path)
-    tables = sub.get_trial_info(session=None)
-    assert isinstance(tables, dict)
-    filled = {session: table for session, table in tables.items() if len(table)}
-    trials = pd.concat(
-        [
-            table.drop(columns=[c for c in _DERIVED if c in table.columns]).assign(
-                session=session, session_trial=np.arange(len(table)), image_name=table["label"]
-            )
-            for session, table in (filled or {"": no_trials()}).items()
-        ],
-        ignore_index=True,
-    ).drop(columns="label")
+    trials = local_trials(sub).drop(columns=list(_OF_IMAGES), errors="ignore")
     _require_known(sub.name, index.lacking(trials["image_name"]), path.name, "download_stimuli()")
     rows = index.rows(trials["image_name"])
     known = images.iloc[rows].reset_index(drop=True).drop(columns="image_name")
-    own = ["session", "session_trial", "image_name"]
-    rest = [c for c in known.columns if c not in _DERIVED and c not in trials.columns]
+    first = ["session", "session_trial", "image_name"]
+    rest = [c for c in known.columns if c not in (*_OF_IMAGES, *trials.columns)]
     return pd.concat(
         [
-            trials[own],
+            trials[first],
             pd.Series(rows, name="stim_idx"),
             known[["unique_or_shared", "dataset", *rest]],
-            trials.drop(columns=own),
+            trials.drop(columns=first),
         ],
         axis=1,
     )
 
 
 def _require_known(subject: str, lacking: list[str], file_name: str, remedy: str) -> None:
-    """Refuse trials whose image a file does not name: no row may stand for another."""
+    """Check that a file names the image of every trial."""
     if lacking:
         raise InconsistentDataError(
             f"{len(lacking)} images shown to {subject} are not in {file_name} (first: "
@@ -78,24 +84,33 @@ def _require_known(subject: str, lacking: list[str], file_name: str, remedy: str
         )
 
 
-class TrialNames:
-    """The image name of each global trial, from the trial tables alone.
+class Trials:
+    """The trials of a subject: image names and metadata.
 
-    Kept until a table changes on disk.
+    Both are cached until a file changes on disk.
     """
 
-    def __init__(self, sub: Subject) -> None:
+    def __init__(self, sub: LocalSubject) -> None:
         self._sub = sub
-        # Signature of the tables, names, sessions: replaced as one, for other threads' sake.
-        self._known: tuple[object, NDArray[np.object_], NDArray[np.object_]] | None = None
+        self._names: FileCache[tuple[NDArray[np.object_], NDArray[np.object_]]] = FileCache()
+        self._metadata: FileCache[pd.DataFrame] = FileCache()
+
+    def metadata(self) -> pd.DataFrame:
+        """Return a copy of `trial_metadata`, which is cached until a file changes.
+
+        See `Subject.metadata`.
+        """
+        images = layout.local_path(self._sub.data_dir, layout.STIMULI_METADATA)
+        files = [*trial_table_paths(self._sub).values(), images]
+        return self._metadata.get(files, lambda: trial_metadata(self._sub)).copy()
 
     @property
     def subject(self) -> str:
-        """Whose trials they are."""
+        """The subject's full identifier."""
         return self._sub.name
 
-    def all(self, session: str | None = None) -> NDArray[np.object_]:
-        """The names of every trial, or of one session's, in order."""
+    def all(self, session: layout.Filter = None) -> NDArray[np.object_]:
+        """Return the image names of all trials, or of one session, in order."""
         names, sessions = self._current()
         if session is None:
             return names
@@ -104,45 +119,55 @@ class TrialNames:
             SubjectFiles(self._sub.name, self._sub.data_dir).require_betas(wanted)
         return names[sessions == wanted]
 
+    @overload
+    def each(  # type: ignore[overload-overlap]
+        self, session: OneSession | None, read: Callable[[NDArray[np.object_]], T]
+    ) -> T: ...
+
+    @overload
+    def each(
+        self, session: Iterable[str | int], read: Callable[[NDArray[np.object_]], T]
+    ) -> dict[str, T]: ...
+
+    def each(
+        self, session: layout.Filter, read: Callable[[NDArray[np.object_]], T]
+    ) -> T | dict[str, T]:
+        """Apply `read` to the image names of all trials, of one session, or of several.
+
+        Several sessions return a dict keyed by session.
+        """
+        if session is None or is_single(session):
+            return read(self.all(session))
+        return {ses: read(self.all(ses)) for ses in map(layout.session_id, as_items(session))}
+
     def one(self, trial: int) -> str:
-        """The name of one trial.
+        """Return the image name of one trial.
 
         Raises
         ------
         TrialNotFoundError
         """
         names, _ = self._current()
-        try:
-            index = operator.index(trial)
-        except TypeError:
-            index = -1
-        if not 0 <= index < len(names):
-            here = f"numbered 0 to {len(names) - 1}" if len(names) else "none"
+        index = whole_number(trial)
+        if index is None or index >= len(names):
+            known = f"numbered 0 to {len(names) - 1}" if len(names) else "none"
             raise TrialNotFoundError(
-                f"{trial!r} is not a trial of {self._sub.name}: local trials are {here} (the "
+                f"{trial!r} is not a trial of {self._sub.name}: local trials are {known} (the "
                 "rows of Subject.metadata)."
             )
         return names[index]
 
     def _current(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-        sub = self._sub
-        sessions = sub.get_sessions()
-        paths = [layout.local_path(sub.data_dir, layout.trials(sub.name, s)) for s in sessions]
-        signature = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in paths if p.exists()]
-        known = self._known
-        if known is not None and known[0] == signature:
-            return known[1:]
-        tables = sub.get_trial_info(session=sessions)
-        assert isinstance(tables, dict)
-        labels = [table["label"].to_numpy(dtype=object) for table in tables.values()]
-        names = np.concatenate(labels) if labels else np.array([], dtype=object)
-        of_session = np.repeat(np.array(sessions, dtype=object), [len(part) for part in labels])
-        self._known = (signature, names, of_session)
-        return names, of_session
+        """Return the image name and the session of each trial."""
+        return self._names.get(list(trial_table_paths(self._sub).values()), self._read)
+
+    def _read(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        table = local_trials(self._sub)
+        return table["label"].to_numpy(dtype=object), table["session"].to_numpy(dtype=object)
 
 
 class _ByTrial:
-    def __init__(self, stimuli: Stimuli, names: TrialNames) -> None:
+    def __init__(self, stimuli: LocalStimuli, names: Trials) -> None:
         self._stimuli = stimuli
         self._names = names
 
@@ -150,33 +175,63 @@ class _ByTrial:
 class TrialImages(_ByTrial):
     """The images shown, by global trial index."""
 
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self._names.all())
+
     def get(self, trial: int, as_displayed: bool = True) -> Image:
-        """The image of one trial; see `Images.get`."""
+        """Return the image of one trial; see `Images.get`."""
         return self._stimuli.images.get(self._names.one(trial), as_displayed)
 
     def __getitem__(self, trial: int) -> bytes:
-        """The stored bytes of the image of one trial."""
+        """Return the stored bytes of the image of one trial."""
         return self._stimuli.images[self._names.one(trial)]
 
-    def array(self, session: str | None = None) -> NDArray[np.uint8]:
-        """The images of every trial, or of one session's, as displayed.
+    @overload
+    def array(  # type: ignore[overload-overlap]
+        self, session: OneSession | None = ...
+    ) -> NDArray[np.uint8]: ...
+
+    @overload
+    def array(self, session: Iterable[str | int]) -> dict[str, NDArray[np.uint8]]: ...
+
+    def array(
+        self, session: layout.Filter = None
+    ) -> NDArray[np.uint8] | dict[str, NDArray[np.uint8]]:
+        """Read the images of all trials, or of one session, as displayed.
 
         Returns
         -------
-        ndarray of uint8, shape (n_trials, 1000, 1000, 3)
-            3 MB a trial: choose a session.
-        """
-        return self._stimuli.images.array(self._names.all(session))
+        ndarray of uint8, shape (n_trials, 1000, 1000, 3), or dict of them
+            3 MB per trial, so select a session. A list of sessions returns a dict keyed by session.
 
-    def all(self, session: str | None = None) -> ImageSequence:
-        """An iterator over the images of every trial as displayed, in trial order."""
-        return ImageSequence(self._stimuli, list(self._names.all(session)))
+        Raises
+        ------
+        NotEnoughMemoryError
+            When they do not fit into memory; raised before decoding.
+        """
+        return self._names.each(session, self._stimuli.images.array)
+
+    @overload
+    def all(  # type: ignore[overload-overlap]
+        self, session: OneSession | None = ...
+    ) -> ImageSequence: ...
+
+    @overload
+    def all(self, session: Iterable[str | int]) -> dict[str, ImageSequence]: ...
+
+    def all(self, session: layout.Filter = None) -> ImageSequence | dict[str, ImageSequence]:
+        """Iterate over the images of all trials, or of one session, as displayed, in trial order.
+
+        A list of sessions returns a dict of iterators.
+        """
+        return self._names.each(session, lambda names: ImageSequence(self._stimuli, list(names)))
 
 
 class ImageSequence:
-    """Images one after the other, decoded as they are asked for; has a length."""
+    """An iterator with a length over images, decoded one at a time."""
 
-    def __init__(self, stimuli: Stimuli, names: list[str]) -> None:
+    def __init__(self, stimuli: LocalStimuli, names: list[str]) -> None:
         self._stimuli = stimuli
         self._names = iter(names)
         self._left = len(names)
@@ -198,19 +253,38 @@ class TrialEmbeddings(_ByTrial):
 
     @property
     def models(self) -> list[str]:
-        """The models whose embeddings are local."""
+        """Models whose embeddings are downloaded."""
         return self._stimuli.embeddings.models
 
-    def get(self, model: str, trial: int) -> NDArray[np.float16]:
-        """The embedding of one trial's image, shape (n_features,)."""
-        return self._stimuli.embeddings.get(model, self._names.one(trial))
+    def get(self, model: str, trial: int | Iterable[int]) -> NDArray[np.float16]:
+        """Return the embedding of one trial's image, shape (n_features,).
 
-    def all(self, model: str, session: str | None = None) -> NDArray[np.float16]:
-        """The embeddings of every trial, or of one session's, in trial order.
-
-        Rows line up with the rows of ``get_betas``; shape (n_trials, n_features).
+        A list of trials returns one row per trial, shape (n, n_features).
         """
-        names = self._names.all(session)
+        if is_single(trial):
+            return self._stimuli.embeddings.get(model, self._names.one(trial))  # type: ignore[arg-type]
+        names = [self._names.one(one) for one in as_items(trial)]
+        return self._stimuli.embeddings.rows(model, names)
+
+    @overload
+    def all(  # type: ignore[overload-overlap]
+        self, model: str, session: OneSession | None = ...
+    ) -> NDArray[np.float16]: ...
+
+    @overload
+    def all(self, model: str, session: Iterable[str | int]) -> dict[str, NDArray[np.float16]]: ...
+
+    def all(
+        self, model: str, session: layout.Filter = None
+    ) -> NDArray[np.float16] | dict[str, NDArray[np.float16]]:
+        """Return the embeddings of all trials, or of one session, in trial order.
+
+        Rows correspond to the rows of ``get_betas``; shape (n_trials, n_features). A list of
+        sessions returns a dict keyed by session.
+        """
+        return self._names.each(session, lambda names: self._rows(model, names))
+
+    def _rows(self, model: str, names: NDArray[np.object_]) -> NDArray[np.float16]:
         embeddings = self._stimuli.embeddings
         _require_known(
             self._names.subject,
@@ -222,40 +296,42 @@ class TrialEmbeddings(_ByTrial):
 
 
 class TrialSegmentations(_ByTrial):
-    """Object masks of the images shown, by global trial index; safe on every trial."""
+    """Object masks of the images shown, by global trial index."""
 
     def has_image(self, trial: int) -> bool:
-        """Whether the image of this trial has any mask (shared images have)."""
+        """Whether the image of this trial has any mask (only shared images have)."""
         return self._stimuli.segmentations.has_image(self._names.one(trial))
 
-    def nouns(self, trial: int, localized_only: bool = False) -> list[str]:
-        """The nouns found in the image of this trial, sorted; empty where there are none."""
+    def nouns(self, trial: int, localized_only: bool = True) -> list[str]:
+        """Return the nouns found in the image of this trial, sorted; see `Segmentations.nouns`."""
         return self._stimuli.segmentations.nouns(self._names.one(trial), localized_only)
 
     def for_image(self, trial: int) -> pd.DataFrame:
-        """The metadata rows of the masks of this trial's image."""
+        """Return the metadata rows of the masks of this trial's image."""
         return self._stimuli.segmentations.for_image(self._names.one(trial))
 
     def get(self, trial: int, noun: str, instance: int = 0) -> NDArray[np.uint8]:
-        """One mask, uint8 of shape (1000, 1000); see `Segmentations.get`."""
+        """Return one mask, uint8 of shape (1000, 1000); see `Segmentations.get`."""
         return self._stimuli.segmentations.get(self._names.one(trial), noun, instance)
 
 
 class TrialCaptions(_ByTrial):
     """Captions of the images shown, by global trial index."""
 
-    def human(self, trial: int) -> list[str]:
-        """The human captions of this trial's image, in rank order."""
-        return self._stimuli.captions.human(self._names.one(trial))
+    def human(self, trial: int, limit: int | None = None) -> list[str]:
+        """Return the human captions of this trial's image, in rank order; at most `limit`."""
+        return self._stimuli.captions.human(self._names.one(trial), limit)
 
     def ai(self, trial: int) -> str | None:
-        """The AI caption of this trial's image; None for unique and OOD images."""
+        """Return the AI caption of this trial's image; None for unique and OOD images."""
         return self._stimuli.captions.ai(self._names.one(trial))
 
-    def list(self, trial: int) -> list[str]:
-        """Every caption of this trial's image: humans' in rank order, then AI's."""
-        return self._stimuli.captions.list(self._names.one(trial))
+    def list(self, trial: int, source: str | None = None) -> list[str]:
+        """Return all captions of this trial's image: AI, then human in rank order."""
+        return self._stimuli.captions.list(self._names.one(trial), source)
 
-    def get(self, trial: int) -> pd.DataFrame:
-        """The captions of this trial's image with all that is known of them."""
+    def for_image(self, trial: int) -> pd.DataFrame:
+        """Return the captions of this trial's image with their metadata."""
         return self._stimuli.captions.get(self._names.one(trial))
+
+    get = for_image

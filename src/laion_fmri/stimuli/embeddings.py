@@ -13,53 +13,49 @@ from laion_fmri import layout
 from laion_fmri._errors import (
     DamagedFileError,
     InconsistentDataError,
+    InvalidArgumentError,
     StimuliNotDownloadedError,
-    UnknownNameError,
 )
+from laion_fmri.arguments import is_single, one_of
 from laion_fmri.config import load_settings
+from laion_fmri.names import as_names
+from laion_fmri.stimuli.cache import Cache
 from laion_fmri.stimuli.hdf5 import LazyHdf5
-from laion_fmri.stimuli.metadata import NameIndex, require_stimulus_file
-from laion_fmri.stimuli.once import Kept
+from laion_fmri.stimuli.metadata import NameIndex, is_among, require_stimulus_file
 
 if TYPE_CHECKING:
     from os import PathLike
 
 
 def load_embeddings(
-    models: str | Iterable[str] | None = None, data_dir: str | PathLike[str] | None = None
+    models: str | Iterable[str] | None = "all", data_dir: str | PathLike[str] | None = None
 ) -> Embeddings:
-    """Embeddings without the rest of the stimuli.
+    """Load embeddings without the other stimuli.
 
     Parameters
     ----------
-    models : str or list of str, optional
-        Which models; all that are local by default.
+    models : str or list of str
+        Models; ``"all"`` for every downloaded one.
     data_dir : path, optional
         Instead of the configured one.
 
     Raises
     ------
     UnknownNameError
-        When a model is not one of CLIP, DINOv2, PEcore, SigLIP2, nor local.
+        When a model is neither CLIP, DINOv2, PEcore, SigLIP2 nor a downloaded one.
     StimuliNotDownloadedError
-        When a model that was asked for, or every model, is not local.
+        When a requested model, or every model, is not downloaded.
     """
-    root = load_settings(data_dir=data_dir).require_data_dir()
-    embeddings = Embeddings(root, layout.as_list(models))
-    if not embeddings.models:
-        raise StimuliNotDownloadedError(
-            f"No embeddings are in {root}. laion_fmri.download_embeddings() fetches them."
-        )
+    embeddings = Embeddings(models, data_dir)
+    embeddings.require_any()
     return embeddings
 
 
 class _Model:
-    """One model's file; the whole array is read once (some 50 MB)."""
+    """The file of one model; the whole array is read once (about 50 MB)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, index: NameIndex) -> None:
         with LazyHdf5(path) as file:
-            with file.dataset("image_ids", 1) as ids:
-                names = ids.asstr()[:]
             with file.dataset("embedding", 2) as embedding:
                 self.features: NDArray[np.floating] = embedding[:]
             with file.dataset("valid", 1) as valid:
@@ -68,12 +64,12 @@ class _Model:
             raise DamagedFileError(
                 path, f"its embeddings are of type {self.features.dtype}, not floating-point"
             )
-        if not len(names) == len(self.features) == len(self.valid):
+        if not len(index) == len(self.features) == len(self.valid):
             raise InconsistentDataError(
-                f"{path.name} holds {len(names)} names, {len(self.features)} embeddings and "
+                f"{path.name} holds {len(index)} names, {len(self.features)} embeddings and "
                 f"{len(self.valid)} flags, so rows cannot be matched. Download it again."
             )
-        self.index = NameIndex(names, path)
+        self.index = index
         self.features.setflags(write=False)
 
     def rows(self, names: Iterable[str]) -> NDArray[np.floating]:
@@ -83,30 +79,50 @@ class _Model:
         return features
 
 
+def _read_names(path: Path) -> NameIndex:
+    with LazyHdf5(path) as file, file.dataset("image_ids", 1) as ids:
+        return NameIndex(ids.asstr()[:].tolist(), path)
+
+
 class Embeddings:
     """Embeddings of every image, by model and name.
 
-    ``embeddings["CLIP"]`` is the whole array, rows in the order of `image_ids`; join by
-    name, since that order differs from the metadata's. Rows that the file marks as not
-    valid come back as NaN from `get` and `rows`.
+    ``embeddings["CLIP"]`` is the whole array, with rows in the order of `image_ids`; join by name,
+    because the metadata have another order. `get` and `rows` return NaN for rows marked as invalid.
+    ``len`` is the number of images, ``in`` tests for an image or a model.
 
     Parameters
     ----------
-    data_dir : Path
-    models : list of str, optional
-        Only these; they must be local.
+    models : str or list of str
+        Models to use, which must be downloaded. ``"all"`` for every downloaded one.
+    data_dir : path, optional
+        Instead of the configured one.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such model.
+    StimuliNotDownloadedError
+        When a requested model is not downloaded.
     """
 
-    def __init__(self, data_dir: Path, models: list[str] | None = None) -> None:
-        self.data_dir = data_dir
-        self._chosen = models
-        self._kept = Kept()
-        for model in models or ():
+    def __init__(
+        self,
+        models: str | Iterable[str] | None = "all",
+        data_dir: str | PathLike[str] | None = None,
+    ) -> None:
+        self.data_dir = load_settings(data_dir=data_dir).require_data_dir()
+        asked = ["all"] if models is None else list(dict.fromkeys(as_names(models, "model")))
+        if not asked:
+            raise InvalidArgumentError('No model was asked for. Name at least one, or give "all".')
+        self._chosen = None if asked == ["all"] else asked
+        self._cache = Cache()
+        for model in self._chosen or ():
             self._path(model)
 
     @property
     def models(self) -> list[str]:
-        """The models whose file is local (of those chosen), in the published order."""
+        """The selected models that are downloaded, in the published order."""
         local = [
             model
             for path in (self.data_dir / layout.STIMULI_TREE).glob("*_embeddings.h5")
@@ -117,28 +133,83 @@ class Embeddings:
         return [m for m in local if self._chosen is None or m in self._chosen]
 
     def __getitem__(self, model: str) -> NDArray[np.float16]:
-        """The whole array of a model: float16 of shape (n_images, n_features), read-only."""
+        """Return the array of a model: float16 of shape (n_images, n_features), read-only."""
         return self._model(model).features
 
-    def image_ids(self, model: str) -> list[str]:
-        """The image name of each row of ``embeddings[model]``."""
-        return list(self._model(model).index.names)
+    @property
+    def image_ids(self) -> NDArray[np.object_]:
+        """The image name of each row of every model's array, shape (n_images,).
 
-    def get(self, model: str, name: str) -> NDArray[np.float16]:
-        """The embedding of one image, shape (n_features,)."""
-        return self.rows(model, [name])[0]
+        Raises
+        ------
+        InconsistentDataError
+            When the order of images differs between models; use `names` for one model.
+        StimuliNotDownloadedError
+            When no model is downloaded.
+        """
+        first, *others = self.require_any()
+        names = self._index(first).names
+        for other in others:
+            if self._index(other).names != names:
+                raise InconsistentDataError(
+                    f"{first} and {other} list the images in different orders. Ask for those of "
+                    f"one model: embeddings.names({first!r})."
+                )
+        return np.array(names, dtype=object)
+
+    def names(self, model: str) -> list[str]:
+        """Return the image name of each row of ``embeddings[model]``."""
+        return list(self._index(model).names)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.image_ids)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a model, or an image in any model, exists."""
+        return is_among(name, self.models) or any(name in self._index(m) for m in self.models)
+
+    def get(self, model: str, name: str | Iterable[str]) -> NDArray[np.float16]:
+        """Return the embedding of one image, or of each of a list of images.
+
+        Returns
+        -------
+        ndarray of float16, shape (n_features,) or (n, n_features)
+
+        Raises
+        ------
+        UnknownNameError
+            When the model has no such image.
+        """
+        if is_single(name):
+            return self.rows(model, as_names(name))[0]
+        return self.rows(model, name)
 
     def rows(self, model: str, names: Iterable[str]) -> NDArray[np.float16]:
-        """The embeddings of many images, in the order of `names`; shape (n, n_features)."""
+        """Return the embeddings of images, in the order of `names`; shape (n, n_features)."""
         return self._model(model).rows(names)
 
     def lacking(self, model: str, names: Iterable[str]) -> list[str]:
-        """The names that have no row in a model's file, each once."""
-        return self._model(model).index.lacking(names)
+        """Return the names without a row in a model's file, without duplicates."""
+        return self._index(model).lacking(names)
+
+    def require_any(self) -> list[str]:
+        """Return the downloaded models.
+
+        Raises
+        ------
+        StimuliNotDownloadedError
+            When there is none.
+        """
+        if models := self.models:
+            return models
+        raise StimuliNotDownloadedError(
+            f"No embeddings are in {self.data_dir}. laion_fmri.download_embeddings() fetches them."
+        )
 
     def close(self) -> None:
-        """Forget what was read."""
-        self._kept.clear()
+        """Clear the cache."""
+        self._cache.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -147,19 +218,22 @@ class Embeddings:
         self.close()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"data_dir": self.data_dir, "models": self._chosen}
+        return {"data_dir": self.data_dir, "models": self._chosen or "all"}
 
     def __setstate__(self, state: dict) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
     def _path(self, model: str) -> Path:
         known = list(dict.fromkeys([*layout.EMBEDDING_MODELS, *self.models]))
-        if model not in known:
-            raise UnknownNameError("embedding model", model, known)
-        if self._chosen is not None and model not in self._chosen:
-            raise UnknownNameError("embedding model", model, self._chosen)
-        return require_stimulus_file(self.data_dir, layout.embeddings(model))
+        name = one_of("embedding model", model, known)
+        if self._chosen is not None:
+            one_of("embedding model", name, self._chosen)
+        return require_stimulus_file(self.data_dir, layout.embeddings(name))
+
+    def _index(self, model: str) -> NameIndex:
+        path = self._path(model)
+        return self._cache.get(f"names in {path.name}", lambda: _read_names(path))
 
     def _model(self, model: str) -> _Model:
         path = self._path(model)
-        return self._kept.get(model, lambda: _Model(path))
+        return self._cache.get(path.name, lambda: _Model(path, self._index(model)))

@@ -10,48 +10,67 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri import layout
-from laion_fmri._errors import DamagedFileError, InconsistentDataError, InvalidArgumentError
+from laion_fmri import layout, memory
+from laion_fmri._errors import (
+    DamagedFileError,
+    InconsistentDataError,
+    InvalidArgumentError,
+    NotAllowedError,
+    NotEnoughMemoryError,
+)
+from laion_fmri.arguments import as_items, as_scalar
+from laion_fmri.stimuli.cache import Cache
 from laion_fmri.stimuli.hdf5 import LazyHdf5
-from laion_fmri.stimuli.metadata import NameIndex, read_metadata, require_stimulus_file
-from laion_fmri.stimuli.once import Kept
+from laion_fmri.stimuli.metadata import NameIndex, read_metadata, require_stimulus_file, row_number
+from laion_fmri.stimuli.pictures import as_displayed_rgb, decode, decode_small
+from laion_fmri.transfer.plan import format_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MID_GREY = 0.5  # behind transparent pixels in the scanner, per channel
+_THUMBNAIL_QUALITY = 78
 
 
 class Images:
-    """Every stimulus image, keyed by its name.
+    """Every stimulus image, keyed by its name or its row in the metadata.
 
-    ``images[name]`` gives the stored bytes, ``images.get(name)`` the picture; iterating
-    gives ``(name, bytes)`` in file order.
+    ``images[name]`` returns the stored bytes, ``images.get(name)`` the image; iteration yields
+    ``(name, bytes)`` in file order.
 
     Parameters
     ----------
     data_dir : Path
+    refusal : str
+        Reason why they must not be read; every use raises `NotAllowedError`.
 
     Raises
     ------
+    NotAllowedError
     StimuliNotDownloadedError
-        On first use, when images or metadata are not local.
+        On first use, when images or metadata are not downloaded.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, refusal: str = "") -> None:
         self.data_dir = data_dir
-        self._kept = Kept()
+        self._refusal = refusal
+        self._cache = Cache()
 
     @property
     def _file(self) -> LazyHdf5:
-        return self._kept.get(
+        self._require_allowed()
+        return self._cache.get(
             "file",
             lambda: LazyHdf5(require_stimulus_file(self.data_dir, layout.STIMULI_IMAGES)),
         )
 
     @property
     def _index(self) -> NameIndex:
-        return self._kept.get("index", self._read_index)
+        self._require_allowed()
+        return self._cache.get("index", self._read_index)
+
+    def _require_allowed(self) -> None:
+        if self._refusal:
+            raise NotAllowedError(self._refusal)
 
     def _read_index(self) -> NameIndex:
         index = NameIndex(
@@ -67,7 +86,7 @@ class Images:
         return index
 
     def names(self) -> list[str]:
-        """Every image name, in file order."""
+        """Return all image names, in file order."""
         return list(self._index.names)
 
     def __len__(self) -> int:
@@ -76,24 +95,44 @@ class Images:
     def __contains__(self, name: object) -> bool:
         return name in self._index
 
-    def __getitem__(self, name: str) -> bytes:
-        """The stored bytes of one image (JPEG or PNG)."""
-        row = self._index.row(name)
+    def index_of(self, name: str | int) -> int:
+        """Return the row of one image in the file and in the metadata.
+
+        Parameters
+        ----------
+        name : str or int
+            Image name or row; a row is returned unchanged.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such image.
+        RowNotFoundError
+            When there is no such row.
+        """
+        if isinstance(as_scalar(name), int | float):
+            return row_number("image", name, len(self))
+        return self._index.row(name)  # type: ignore[arg-type]
+
+    def __getitem__(self, name: str | int) -> bytes:
+        """Return the stored bytes of one image (JPEG or PNG), by name or row."""
+        row = self.index_of(name)
         with self._file.dataset("images", 1) as images:
             return images[row].tobytes()
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return ((name, self[name]) for name in self.names())
 
-    def get(self, name: str, as_displayed: bool = True) -> Image:
-        """One image.
+    def get(self, name: str | int, as_displayed: bool = True) -> Image:
+        """Return one image.
 
         Parameters
         ----------
-        name : str
+        name : str or int
+            Its name, or its row in the metadata.
         as_displayed : bool
-            RGB as it was in the scanner, where transparent pixels stood over mid grey
-            (0.5 per channel); False keeps the stored mode.
+            RGB as displayed in the scanner, with transparent pixels over mid grey (0.5 per
+            channel); False keeps the stored mode.
 
         Returns
         -------
@@ -101,33 +140,66 @@ class Images:
 
         Raises
         ------
-        UnknownNameError
+        UnknownNameError, RowNotFoundError
             When there is no such image.
         DamagedFileError
-            When its bytes are no picture.
+            When its bytes are not an image, or its white level is unknown.
         """
-        return self._decoded(name, self[name], as_displayed)
+        name = self._index.names[self.index_of(name)]
+        return _decoded(self._file.path, name, self[name], as_displayed)
 
-    def array(self, names: Iterable[str]) -> NDArray[np.uint8]:
-        """Several images as displayed; uint8 of shape (n_images, height, width, 3).
+    def thumbnail(self, name: str | int, side: int = 128) -> bytes:
+        """Return one image as displayed, as a small JPEG.
 
-        An image asked for several times is decoded once.
+        Parameters
+        ----------
+        name : str or int
+            Its name, or its row in the metadata.
+        side : int
+            Largest width and height in pixels.
+
+        Returns
+        -------
+        bytes
+            Empty if the stored bytes are not an image.
+
+        Raises
+        ------
+        StimuliNotDownloadedError
+            When the images are not downloaded.
+        UnknownNameError, RowNotFoundError
+            When there is no such image.
         """
-        names = list(names)
-        if not names:
+        try:
+            picture = decode_small(self[name], side) or self.get(name)
+        except DamagedFileError:
+            return b""
+        picture.thumbnail((side, side))
+        encoded = io.BytesIO()
+        picture.save(encoded, "JPEG", quality=_THUMBNAIL_QUALITY)
+        return encoded.getvalue()
+
+    def array(self, names: Iterable[str | int]) -> NDArray[np.uint8]:
+        """Read images as displayed, by names or rows; uint8, (n_images, height, width, 3).
+
+        Repeated images are decoded once.
+        """
+        asked = [self._index.names[self.index_of(name)] for name in as_items(names)]
+        if not asked:
             raise InvalidArgumentError("No image was asked for. Give at least one name.")
         first_place: dict[str, int] = {}
         out: NDArray[np.uint8] | None = None
-        for place, name in enumerate(names):
+        for place, name in enumerate(asked):
             if out is not None and name in first_place:
                 out[place] = out[first_place[name]]
                 continue
             pixels = np.asarray(self.get(name))
             if out is None:
-                out = np.empty((len(names), *pixels.shape), dtype=np.uint8)
+                _require_room(len(asked), pixels.nbytes)
+                out = np.empty((len(asked), *pixels.shape), dtype=np.uint8)
             if pixels.shape != out.shape[1:]:
                 raise InconsistentDataError(
-                    f"{name} has {pixels.shape[1]} × {pixels.shape[0]} pixels, {names[0]} has "
+                    f"{name} has {pixels.shape[1]} × {pixels.shape[0]} pixels, {asked[0]} has "
                     f"{out.shape[2]} × {out.shape[1]}; they cannot be stacked. Get them one by one."
                 )
             out[place] = pixels
@@ -135,28 +207,12 @@ class Images:
         assert out is not None
         return out
 
-    def _decoded(self, name: str, stored: bytes, as_displayed: bool) -> Image:
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            picture = Image.open(io.BytesIO(stored))
-            picture.load()
-        except (
-            UnidentifiedImageError,
-            Image.DecompressionBombError,
-            OSError,
-            SyntaxError,
-            ValueError,
-        ) as error:
-            raise DamagedFileError(self._file.path, f"{name} is no picture ({error})") from error
-        return displayed(picture) if as_displayed else picture
-
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        for made in self._kept.made():
+        for made in self._cache.made():
             if isinstance(made, LazyHdf5):
                 made.close()
-        self._kept.clear()
+        self._cache.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -165,12 +221,26 @@ class Images:
         self.close()
 
 
-def displayed(picture: Image) -> Image:
-    """RGB as it was in the scanner: transparency composited over mid grey."""
-    from PIL import Image
+def _decoded(path: Path, name: str, stored: bytes, as_displayed: bool) -> Image:
+    try:
+        picture = decode(stored)
+    except InvalidArgumentError as error:
+        problem = f"{name} is no picture ({error.__cause__})"
+        raise DamagedFileError(path, problem) from error
+    if not as_displayed:
+        return picture
+    try:
+        return as_displayed_rgb(picture)
+    except InvalidArgumentError as error:
+        advice = "Get it with as_displayed=False."
+        problem = f"{name}: {error}".rstrip(".")
+        raise DamagedFileError(path, problem, advice) from error
 
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    grey = round(MID_GREY * 255)
-    backdrop = Image.new("RGBA", picture.size, (grey, grey, grey, 255))
-    return Image.alpha_composite(backdrop, picture.convert("RGBA")).convert("RGB")
+
+def _require_room(n_images: int, n_bytes: int) -> None:
+    if not memory.has_room(n_images * n_bytes):
+        raise NotEnoughMemoryError(
+            f"{n_images:,} images take {format_bytes(n_images * n_bytes)}, and "
+            f"{format_bytes(memory.available())} of memory are free. Ask for fewer (one session), "
+            "or take them one by one: images.all() of a subject gives each in turn."
+        )

@@ -1,4 +1,4 @@
-"""The table of all images, and how names become rows."""
+"""The table of all images, and look-up of rows by image name."""
 
 from __future__ import annotations
 
@@ -10,18 +10,29 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import (
-    DamagedFileError,
     InconsistentDataError,
+    InvalidArgumentError,
+    RowNotFoundError,
     StimuliNotDownloadedError,
     UnknownNameError,
 )
+from laion_fmri.arguments import whole_number
+from laion_fmri.names import as_name, as_names
+from laion_fmri.tables import Types, read_text, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable
 
     import pandas as pd
 
-COLUMNS = ("image_name", "dataset", "participant", "unique_or_shared", "n_reps")
+TYPES: Types = {
+    "image_name": "text",
+    "dataset": "text",
+    "participant": "text",
+    "unique_or_shared": "text",
+    "n_reps": "integer",
+}
+COLUMNS = tuple(TYPES)
 
 _HOW_TO_GET = {
     layout.STIMULI_IMAGES: "download_stimuli()",
@@ -33,12 +44,12 @@ _HOW_TO_GET = {
 
 
 def require_stimulus_file(data_dir: Path, key: str) -> Path:
-    """The path of a stimulus file that must be here.
+    """Return the path of a stimulus file; raise an error when it is not downloaded.
 
     Raises
     ------
     StimuliNotDownloadedError
-        Naming the call that fetches it.
+        With the call that downloads it.
     """
     path = layout.local_path(data_dir, key)
     if not path.exists():
@@ -51,7 +62,7 @@ def require_stimulus_file(data_dir: Path, key: str) -> Path:
 
 
 def read_metadata(data_dir: Path) -> pd.DataFrame:
-    """One row an image; row i is image i of the stimulus HDF5.
+    """Read the table with one row per image; row i is image i of the stimulus HDF5.
 
     Returns
     -------
@@ -60,37 +71,17 @@ def read_metadata(data_dir: Path) -> pd.DataFrame:
 
     Raises
     ------
-    StimuliNotDownloadedError, DamagedFileError
+    StimuliNotDownloadedError, DamagedFileError, UnreadableFileError
     """
     path = require_stimulus_file(data_dir, layout.STIMULI_METADATA)
-    table = read_table(path, COLUMNS)
-    if table["image_name"].isna().any():
-        raise DamagedFileError(path, "an image has no name")
-    return table
-
-
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV that must have `columns`; text is kept as it is, never guessed to be missing.
-
-    Raises
-    ------
-    DamagedFileError
-    """
-    import pandas as pd
-
-    try:
-        # An image may well be called "NA" or be captioned "None": only empty is missing.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"image_name": str})
-    except ValueError as error:  # pandas' parser errors and wrong encodings are ValueErrors
-        raise DamagedFileError(path, f"it is not a table ({error})") from error
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise DamagedFileError(path, f"it lacks the column {', '.join(missing)}")
+    cells = read_text(path)
+    table = typed(cells, TYPES)
+    cells.require("image_name", "the name of an image", table["image_name"].notna().tolist())
     return table
 
 
 class RowsByName:
-    """The rows of each ``image_name`` of a table in which an image has several, or none."""
+    """Row look-up by ``image_name`` in a table with any number of rows per image."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         import pandas as pd
@@ -98,34 +89,67 @@ class RowsByName:
         codes, names = pd.factorize(table["image_name"])
         self._code_of = {name: code for code, name in enumerate(names)}
         self._rows = np.argsort(codes, kind="stable")
-        # Rows without a name have the code -1 and stand before the first.
+        # Rows without a name have the code -1 and come first.
         self._begins = np.searchsorted(codes[self._rows], np.arange(len(names) + 1))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._code_of
+        return is_among(name, self._code_of)
+
+    @property
+    def names(self) -> list[str]:
+        """Return the images that have rows, in the order of their first row."""
+        return list(self._code_of)
 
     def of(self, name: str) -> NDArray[np.intp]:
-        """The rows of one image, in the order of the table; none where it has none."""
-        code = self._code_of.get(name)
+        """Return the rows of one image, in the order of the table; may be empty.
+
+        Raises
+        ------
+        InvalidArgumentError
+            When `name` is not a valid name.
+        """
+        code = self._code_of.get(as_name(name))
         if code is None:
             return np.array([], dtype=np.intp)
         return self._rows[self._begins[code] : self._begins[code + 1]]
 
 
+def is_among(name: object, known: Container[str]) -> bool:
+    """Whether a value is one of the known names; False for values that are not names."""
+    try:
+        return as_name(name) in known
+    except InvalidArgumentError:
+        return False
+
+
+def row_number(kind: str, row: object, n: int) -> int:
+    """Check a row number below `n`, counted from 0.
+
+    Raises
+    ------
+    RowNotFoundError
+    """
+    number = whole_number(row)
+    if number is None or number >= n:
+        known = f"rows are 0 to {n - 1}" if n else "there is none"
+        raise RowNotFoundError(f"{row!r} is no row of the {kind}s: {known}.")
+    return number
+
+
 class NameIndex:
-    """Rows by image name; the join between files whose orders differ.
+    """Row look-up by image name, to join files with different orders.
 
     Parameters
     ----------
     names : iterable of str
         The name of each row.
     source : Path
-        The file they come from, for messages.
+        The file of the names, for messages.
 
     Raises
     ------
     InconsistentDataError
-        When a name stands in two rows.
+        When a name is in two rows.
     """
 
     def __init__(self, names: Iterable[str], source: Path) -> None:
@@ -143,10 +167,10 @@ class NameIndex:
         return len(self.names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows
+        return is_among(name, self._rows)
 
     def row(self, name: str) -> int:
-        """The row of one name.
+        """Return the row of one name.
 
         Raises
         ------
@@ -154,16 +178,16 @@ class NameIndex:
             Only the closest names are shown.
         """
         try:
-            return self._rows[name]
-        except (KeyError, TypeError):
+            return self._rows[as_name(name)]
+        except (KeyError, InvalidArgumentError):
             raise UnknownNameError(
                 "image", name, self.names, f"The names are in {self.source.name}."
             ) from None
 
     def rows(self, names: Iterable[str]) -> NDArray[np.intp]:
-        """The rows of many names, in their order."""
-        return np.array([self.row(name) for name in names], dtype=np.intp)
+        """Return the rows of names, in their order."""
+        return np.array([self.row(name) for name in as_names(names)], dtype=np.intp)
 
     def lacking(self, names: Iterable[str]) -> list[str]:
-        """The names that stand in no row, each once, in their order."""
-        return [name for name in dict.fromkeys(names) if name not in self._rows]
+        """Return the names without a row, in order and without duplicates."""
+        return [name for name in dict.fromkeys(as_names(names)) if name not in self._rows]

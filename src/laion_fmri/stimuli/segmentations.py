@@ -9,35 +9,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
-from laion_fmri._errors import DamagedFileError, InconsistentDataError, UnknownNameError
+from laion_fmri._errors import InconsistentDataError, UnknownNameError
 from laion_fmri.config import load_settings
+from laion_fmri.names import as_name
+from laion_fmri.stimuli.cache import Cache
 from laion_fmri.stimuli.hdf5 import LazyHdf5
-from laion_fmri.stimuli.metadata import RowsByName, read_table, require_stimulus_file
-from laion_fmri.stimuli.once import Kept
+from laion_fmri.stimuli.metadata import RowsByName, require_stimulus_file, row_number
+from laion_fmri.tables import Types, read_text, typed
 
 if TYPE_CHECKING:
     from os import PathLike
 
     import pandas as pd
 
-COLUMNS = (
-    "mask_row",
-    "image_name",
-    "noun",
-    "instance_id",
-    "score",
-    "box_x0",
-    "box_y0",
-    "box_x1",
-    "box_y1",
-    "localized",
-)
+TYPES: Types = {
+    "mask_row": "integer",
+    "image_name": "text",
+    "noun": "text",
+    "instance_id": "integer",
+    "score": "number",
+    "box_x0": "number",
+    "box_y0": "number",
+    "box_x1": "number",
+    "box_y1": "number",
+    "localized": "integer",
+    "mask_file": "text",
+}
+COLUMNS = tuple(name for name in TYPES if name != "mask_file")
 
 
 class Segmentations:
-    """Object masks: for each noun found in a shared image, one mask an instance.
+    """Object masks: one mask per instance of each noun found in a shared image.
 
-    Images without masks give empty lists, not errors.
+    Images without masks give empty lists, not errors. ``segmentations[row]`` is a mask, ``len`` the
+    number of masks, ``in`` tests whether an image has any.
 
     Parameters
     ----------
@@ -47,31 +52,31 @@ class Segmentations:
     Raises
     ------
     StimuliNotDownloadedError
-        On first use, when the masks or their metadata are not local.
+        On first use, when the masks or their metadata are not downloaded.
     """
 
     def __init__(self, data_dir: str | PathLike[str] | None = None) -> None:
         self.data_dir = load_settings(data_dir=data_dir).require_data_dir()
-        self._kept = Kept()
+        self._cache = Cache()
 
     @property
     def _file(self) -> LazyHdf5:
-        return self._kept.get(
+        return self._cache.get(
             "file", lambda: LazyHdf5(require_stimulus_file(self.data_dir, layout.SEGMENTATIONS))
         )
 
     @property
     def metadata(self) -> pd.DataFrame:
-        """One row a mask: mask_row, image_name, noun, instance_id (0 = best score), score,
+        """One row per mask: mask_row, image_name, noun, instance_id (0 = best score), score,
         box_x0, box_y0, box_x1, box_y1 (pixels), localized (0 or 1), mask_file.
         """
-        return self._kept.get("metadata", self._read)
+        return self._cache.get("metadata", self._read)
 
     def _read(self) -> pd.DataFrame:
         path = require_stimulus_file(self.data_dir, layout.SEGMENTATIONS_METADATA)
-        table = read_table(path, COLUMNS)
-        if len(table) and table["mask_row"].dtype.kind not in "iu":
-            raise DamagedFileError(path, "a mask_row is no whole number")
+        cells = read_text(path)
+        table = typed(cells, TYPES, COLUMNS)
+        cells.require("mask_row", "a whole number", table["mask_row"].notna().tolist())
         twice = table["mask_row"].duplicated()
         if twice.any():
             raise InconsistentDataError(
@@ -82,38 +87,61 @@ class Segmentations:
 
     @property
     def _rows(self) -> RowsByName:
-        return self._kept.get("rows", lambda: RowsByName(self.metadata))
+        return self._cache.get("rows", lambda: RowsByName(self.metadata))
 
     def has_image(self, name: str) -> bool:
         """Whether an image has any mask."""
         return name in self._rows
 
     def for_image(self, name: str) -> pd.DataFrame:
-        """The metadata rows of one image's masks; empty where it has none."""
+        """Return the metadata rows of one image's masks; may be empty."""
         return self.metadata.iloc[self._rows.of(name)]
 
-    def nouns(self, name: str, localized_only: bool = False) -> list[str]:
-        """The nouns found in one image, sorted; empty where it has no masks.
+    def images(self) -> list[str]:
+        """Return the images that have masks, in the order of the table."""
+        return self._rows.names
+
+    def __len__(self) -> int:
+        """Number of masks."""
+        return len(self.metadata)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether an image has any mask."""
+        return name in self._rows
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        """Return one mask by its ``mask_row``, shape (1000, 1000).
+
+        Raises
+        ------
+        RowNotFoundError
+        """
+        with self._file.dataset("masks", 3) as masks:
+            number = row_number("mask", row, len(masks))
+        return self.masks([number])[0]
+
+    def nouns(self, name: str, localized_only: bool = True) -> list[str]:
+        """Return the nouns found in one image, sorted; may be empty.
 
         Parameters
         ----------
         name : str
         localized_only : bool
-            Leave out nouns that were recognised but not bounded in space.
+            Leave out nouns that were recognised but not localized.
         """
         rows = self.for_image(name)
         if localized_only:
             rows = rows[rows["localized"] == 1]
-        return sorted(rows["noun"].unique())
+        return sorted(rows["noun"].dropna().unique())
 
     def get(self, name: str, noun: str, instance: int = 0) -> NDArray[np.uint8]:
-        """One mask.
+        """Return one mask.
 
         Parameters
         ----------
         name, noun : str
         instance : int
-            0 has the best score.
+            Instance number; 0 has the best score.
 
         Returns
         -------
@@ -124,12 +152,14 @@ class Segmentations:
         UnknownNameError
             When the image has no such noun or instance.
         InconsistentDataError
-            When the metadata name two masks of that noun and instance.
+            When the metadata list two masks of that noun and instance.
         """
+        name, noun = as_name(name), as_name(noun, "noun")
         rows = self.for_image(name)
         of_noun = rows[rows["noun"] == noun]
         if of_noun.empty:
-            raise UnknownNameError("noun", noun, self.nouns(name), f"Looked for in {name}.")
+            known = self.nouns(name, localized_only=False)
+            raise UnknownNameError("noun", noun, known, f"Looked for in {name}.")
         one = of_noun[of_noun["instance_id"] == instance]
         if one.empty:
             known = [str(i) for i in of_noun["instance_id"]]
@@ -142,9 +172,9 @@ class Segmentations:
         return self.masks(one["mask_row"])[0]
 
     def masks(self, mask_rows: Iterable[int]) -> NDArray[np.uint8]:
-        """Masks by their ``mask_row``, in the order asked for; shape (n, height, width).
+        """Read masks by their ``mask_row``, in the given order; shape (n, height, width).
 
-        A mask asked for several times is read once.
+        Repeated masks are read once.
         """
         rows = np.fromiter((int(row) for row in mask_rows), dtype=np.intp)
         with self._file.dataset("masks", 3) as masks:
@@ -164,11 +194,11 @@ class Segmentations:
         return out
 
     def close(self) -> None:
-        """Close the file and forget what was read; the next read opens it again."""
-        for made in self._kept.made():
+        """Close the file and clear the cache; the next read opens it again."""
+        for made in self._cache.made():
             if isinstance(made, LazyHdf5):
                 made.close()
-        self._kept.clear()
+        self._cache.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -1,15 +1,13 @@
-"""From the T1w volume to surfaces and templates that subjects share.
+"""Mapping from the T1w volume to surfaces and templates.
 
-Values on the voxels of the brain mask go to the subject's own cortical surface
-(fsnative), from there through ``sphere.reg`` to fsaverage, or through ``talairach.lta`` to
-the MNI305 volume. One map or one a trial, one hemisphere or both, in memory and as
-BIDS-named files.
+Values of the brain mask's voxels are mapped to the subject's own cortical surface (fsnative), and
+on through ``sphere.reg`` to fsaverage, or through ``talairach.lta`` to the MNI305 volume: one map
+or one per trial, one hemisphere or both, in memory and as BIDS-named files.
 
-What has no value stays without one: NaN is neither spread to neighbours that have enough
-values of their own, nor turned to 0. `volume_to_surface`, `surface_to_template` and
-`volume_to_template` say what that means for each step.
+Missing values are preserved: NaN neither spreads to neighbours with enough valid values, nor
+becomes 0. See `volume_to_surface`, `surface_to_template` and `volume_to_template` for each step.
 
-Needs the extra ``template``, and the recon: ``download(subject, include_freesurfer=True)``.
+Requires the extra ``template``, and the recon: ``download(subject, include_freesurfer=True)``.
 
 Examples
 --------
@@ -19,8 +17,8 @@ Examples
 >>> on_fsaverage = sub.to_template(ceiling)
 >>> on_fsaverage["L"].shape
 (10242,)
->>> own_surface = volume_to_surface(sub, ceiling, "L")
->>> image = sub.to_template(ceiling, space="MNI305", voxel_size=4)
+>>> own_surface = volume_to_surface(sub, ceiling, "fsnative", hemi="L")
+>>> image = sub.to_template(ceiling, "MNI305", voxel_size=4)
 >>> bool(np.nanmax(image.dataobj) <= ceiling.max())
 True
 """

@@ -1,19 +1,21 @@
-"""What the ways to a template are asked with, checked."""
+"""Checks of the arguments of template mappings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri._errors import InvalidArgumentError, MissingDependencyError, UnknownNameError
+from laion_fmri._errors import InvalidArgumentError, MissingDependencyError
+from laion_fmri.arguments import one_of
 from laion_fmri.layout import HEMISPHERES
-from laion_fmri.rois import ALL, hemispheres
+from laion_fmri.volumes.rois import hemispheres
 
 
 def require_extra() -> None:
-    """Refuse to go on without what the extra ``template`` installs.
+    """Check that the packages of the extra ``template`` are installed.
 
     Raises
     ------
@@ -30,12 +32,12 @@ def require_extra() -> None:
 
 
 def as_trials(values: NDArray, n_expected: int, unit: str) -> tuple[NDArray, bool]:
-    """Values with one row a trial, and whether they were a single map.
+    """Return values with one row per trial, and whether they were a single map.
 
     Raises
     ------
     InvalidArgumentError
-        When they are not real numbers, `n_expected` of them a trial.
+        When they are not real numbers, `n_expected` per trial.
     """
     values = np.asarray(values)
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
@@ -51,25 +53,24 @@ def as_trials(values: NDArray, n_expected: int, unit: str) -> tuple[NDArray, boo
     return np.atleast_2d(values), values.ndim == 1
 
 
-def by_hemisphere(values: NDArray | Mapping[str, NDArray], hemi: str) -> Mapping[str, NDArray]:
-    """The values of the hemispheres that are asked for.
+def by_hemisphere(values: Any | Mapping[str, Any], hemi: str | None) -> Mapping[str, Any]:
+    """Return the values, or files of values, of the requested hemispheres.
 
     Raises
     ------
     UnknownNameError, InvalidArgumentError
-        When it is unclear whose values they are, or those of `hemi` are absent.
+        When the hemisphere of the values is unclear, or those of `hemi` are absent.
     """
     sides = hemispheres(hemi)
     if not isinstance(values, Mapping):
-        if hemi == ALL:
+        if len(sides) > 1:
             raise InvalidArgumentError(
                 'Say whose values these are, hemi="L" or hemi="R", or give a dict keyed by '
                 "hemisphere."
             )
-        return {hemi: values}
+        return {sides[0]: values}
     for key in values:
-        if key not in HEMISPHERES:
-            raise UnknownNameError("hemisphere", key, HEMISPHERES)
-    if hemi != ALL and hemi not in values:
+        one_of("hemisphere", key, HEMISPHERES)
+    if len(sides) == 1 and sides[0] not in values:
         raise InvalidArgumentError(f"hemi={hemi!r} is not among the values: {', '.join(values)}.")
     return {side: values[side] for side in sides if side in values}

@@ -1,4 +1,4 @@
-"""Finding the spheres of fsaverage on this machine; nothing is ever fetched."""
+"""Find the spheres of fsaverage on this machine; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri._errors import DamagedFileError, DataNotDownloadedError, UnknownNameError
-from laion_fmri.nifti import translated_errors
-from laion_fmri.surfaces import HEMISPHERE_PREFIXES, read_sphere
+from laion_fmri._errors import DamagedFileError, DataNotDownloadedError
+from laion_fmri.arguments import one_of
+from laion_fmri.volumes.nifti import translated_errors
+from laion_fmri.volumes.surfaces import HEMISPHERE_PREFIXES, read_sphere
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class Density:
     Attributes
     ----------
     name : str
-        FreeSurfer's, with the number of subdivisions: ``"fsaverage5"``.
+        Name in FreeSurfer, with the number of subdivisions: ``"fsaverage5"``.
     folder : str
-        The folder that FreeSurfer and nilearn keep it in.
+        Folder in FreeSurfer and nilearn.
     den : str
-        As BIDS names it: ``"10k"``.
+        Density in BIDS: ``"10k"``.
     n_vertices : int
-        Of one hemisphere.
+        Vertices per hemisphere.
     """
 
     name: str
@@ -49,29 +50,27 @@ FSAVERAGE_DENSITIES = tuple(_DENSITIES)
 
 
 def find_density(name: str) -> Density:
-    """The mesh of that name; ``"fsaverage"`` is ``"fsaverage7"``.
+    """Return the mesh of a name; ``"fsaverage"`` is ``"fsaverage7"``.
 
     Raises
     ------
     UnknownNameError
     """
-    found = _DENSITIES.get("fsaverage7" if name == "fsaverage" else name)
-    if found is None:
-        raise UnknownNameError("fsaverage density", name, [*FSAVERAGE_DENSITIES, "fsaverage"])
-    return found
+    known = one_of("fsaverage density", name, (*FSAVERAGE_DENSITIES, "fsaverage"))
+    return _DENSITIES["fsaverage7" if known == "fsaverage" else known]
 
 
 def read_template_sphere(density: Density, hemi: str) -> NDArray[np.float64]:
-    """The vertices of fsaverage's sphere; shape (n_vertices, 3).
+    """Read the vertices of fsaverage's sphere; shape (n_vertices, 3).
 
-    Looked for where nilearn, FreeSurfer and TemplateFlow keep it. nilearn ships fsaverage5.
+    The folders of nilearn, FreeSurfer and TemplateFlow are searched. nilearn includes fsaverage5.
 
     Raises
     ------
     DataNotDownloadedError
         When none of them has it.
     DamagedFileError
-        When the file is unreadable or of another mesh.
+        When the file is unreadable or has another mesh.
     """
     path = next((p for p in _places(density, hemi) if _has_content(p)), None)
     if path is None:
@@ -102,7 +101,7 @@ def _places(density: Density, hemi: str) -> Iterator[Path]:
     name = f"tpl-fsaverage_hemi-{hemi}_den-{density.den}_sphere.surf.gii"
     yield Path(home) / "tpl-fsaverage" / name
 
-    from nilearn import datasets  # a second to import
+    from nilearn import datasets  # takes a second to import
 
     if density.name == "fsaverage5":
         yield Path(datasets.fetch_surf_fsaverage("fsaverage5")[f"sphere_{side}"])
@@ -119,7 +118,7 @@ def _freesurfer_subjects() -> Iterator[Path]:
 
 
 def _has_content(path: Path) -> bool:
-    # TemplateFlow keeps an empty file where it has not fetched one yet.
+    # TemplateFlow creates empty files for data that it has not downloaded.
     return path.is_file() and path.stat().st_size > 0
 
 

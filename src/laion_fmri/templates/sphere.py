@@ -1,7 +1,7 @@
-"""From one registered sphere to another, by barycentric interpolation.
+"""Barycentric interpolation between registered spheres.
 
-The weights are those of ``nitransforms.surface.SurfaceResampler``, found for all vertices
-at once instead of one by one.
+The weights equal those of ``nitransforms.surface.SurfaceResampler``, computed for all vertices at
+once.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_ROUNDING = 1e-6  # a weight within this of 0 is 0
-_NEAREST = (1, 12)  # vertices whose triangles are tried; one suffices nearly always
+_ROUNDING = 1e-6  # smaller weights are set to 0
+_NEAREST = (1, 12)  # numbers of vertices whose triangles are tried; one usually suffices
 
 
 def barycentric_weights(points: NDArray, triangles: NDArray, targets: NDArray) -> csr_array:
-    """How much each target takes from the corners of the triangle it lies in.
+    """Compute the weights of the corners of each target's triangle.
 
-    Both meshes are centred on the origin; radii do not matter.
+    Both meshes are centred on the origin; radii are ignored.
 
     Parameters
     ----------
     points : array of shape (n_points, 3)
-        Vertices of the sphere that has the values.
+        Vertices of the source sphere.
     triangles : array of int, shape (n_triangles, 3)
     targets : array of shape (n_targets, 3)
-        Vertices of the sphere that gets them.
+        Vertices of the target sphere.
 
     Returns
     -------
     csr_array of float64, shape (n_targets, n_points)
-        At least 0; each row sums to 1. A target in no triangle takes from the closest one.
+        Nonnegative; each row sums to 1. A target in no triangle uses the closest one.
     """
     from scipy.sparse import csr_array
     from scipy.spatial import KDTree
@@ -72,7 +72,7 @@ def _directions(points: NDArray) -> NDArray[np.float64]:
 def _triangles_around(
     triangles: NDArray, n_points: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The triangles of each vertex: those of vertex v are ``around[starts[v]:starts[v + 1]]``."""
+    """Return the triangles around each vertex v as ``around[starts[v]:starts[v + 1]]``."""
     flat = triangles.ravel()
     around = np.argsort(flat, kind="stable") // 3
     starts = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=n_points))])
@@ -82,7 +82,7 @@ def _triangles_around(
 def _spread(
     nearest: NDArray[np.intp], around: NDArray[np.intp], starts: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Every pair of a row of `nearest` and a triangle around one of its vertices."""
+    """Return all pairs of a row of `nearest` and a triangle around one of its vertices."""
     flat = nearest.ravel()
     count = starts[flat + 1] - starts[flat]
     owner = np.repeat(np.repeat(np.arange(len(nearest)), nearest.shape[1]), count)
@@ -91,7 +91,7 @@ def _spread(
 
 
 def _corner_weights(corners: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray:
-    """Barycentric weights of where the ray to each point meets its triangle's plane."""
+    """Compute barycentric weights at the intersection of each point's ray and triangle plane."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     volumes = np.stack(
         [
@@ -106,6 +106,6 @@ def _corner_weights(corners: NDArray[np.float64], points: NDArray[np.float64]) -
 
 
 def _best_of_each(owner: NDArray[np.intp], score: NDArray, n_owners: int) -> NDArray[np.intp]:
-    """The pair of the highest score of each owner."""
+    """Return the pair with the highest score of each owner."""
     order = np.lexsort((score, owner))
     return order[np.searchsorted(owner[order], np.arange(n_owners), side="right") - 1]

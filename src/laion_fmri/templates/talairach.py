@@ -1,4 +1,4 @@
-"""From the T1w space to MNI305 through a recon's ``talairach.lta``."""
+"""The transform from the T1w space to MNI305 in a recon's ``talairach.lta``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri._errors import DamagedFileError, DataNotDownloadedError, InvalidArgumentError
-from laion_fmri.nifti import Grid, translated_errors
+from laion_fmri.volumes.nifti import Grid, is_invertible, translated_errors
 
 _VOX_TO_VOX, _RAS_TO_RAS = 0, 1
 _MOST_VOXELS = 1024  # along an axis
-# What FreeSurfer takes a volume for whose info is marked invalid.
+# FreeSurfer's default for a volume whose info is marked invalid.
 _CORONAL = {
     "volume": "256 256 256",
     "voxelsize": "1 1 1",
@@ -35,7 +35,7 @@ class Talairach:
     to_mni305 : ndarray of shape (4, 4)
         From mm of the T1w space to mm of MNI305.
     grid : Grid
-        Of the template's volume.
+        Grid of the template's volume.
     """
 
     to_mni305: NDArray[np.float64]
@@ -48,9 +48,9 @@ def read_talairach(freesurfer_dir: Path) -> Talairach:
     Raises
     ------
     DataNotDownloadedError
-        When it is not local.
+        When it is not downloaded.
     DamagedFileError
-        When it is no linear transform between two volumes.
+        When it is not a linear transform between two volumes.
     """
     path = freesurfer_dir / "mri" / "transforms" / "talairach.lta"
     if not path.exists():
@@ -83,7 +83,8 @@ def _parse(text: str) -> Talairach:
         matrix = target_grid.affine @ matrix @ np.linalg.inv(source_grid.affine)
     elif kind != _RAS_TO_RAS:
         raise ValueError(f"type {kind} goes neither from voxels to voxels nor from mm to mm")
-    np.linalg.inv(matrix)  # one that cannot be undone is no registration
+    if not is_invertible(matrix):
+        raise ValueError("it cannot be undone")
     return Talairach(matrix, target_grid)
 
 
@@ -111,12 +112,12 @@ def _vector(text: str) -> NDArray[np.float64]:
 
 
 def at_voxel_size(grid: Grid, voxel_size: float) -> Grid:
-    """A grid over the same box, with cubic voxels of that size in mm.
+    """Return a grid over the same box, with cubic voxels of a size in mm.
 
     Raises
     ------
     InvalidArgumentError
-        When the size is not a number of mm that gives a usable grid.
+        When the size is not a number, or gives an unusable grid.
     """
     sizes = np.linalg.norm(grid.affine[:3, :3], axis=0)
     extent = sizes * grid.shape
@@ -130,7 +131,7 @@ def at_voxel_size(grid: Grid, voxel_size: float) -> Grid:
             f"A voxel size between {extent.max() / _MOST_VOXELS:.2g} and {extent.min():g} mm was "
             f"expected, not {voxel_size!r}. None takes the template's own."
         )
-    # Nearly whole numbers are: 256 mm in voxels of 0.1 mm are 2560, not 2561.
+    # Round off floating-point errors: 256 mm in voxels of 0.1 mm are 2560, not 2561.
     nx, ny, nz = (int(n) for n in np.ceil(np.round(extent / voxel_size, 6)))
     corner = grid.affine @ [-0.5, -0.5, -0.5, 1]
     affine = np.eye(4)

@@ -1,4 +1,4 @@
-"""From one volume grid to another through an affine, by trilinear interpolation."""
+"""Trilinear interpolation between volume grids related by an affine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri.nifti import Grid
 from laion_fmri.templates.weights import masked_rows, trilinear
+from laion_fmri.volumes.nifti import Grid
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def volume_weights(
     source: Grid, column_of: NDArray[np.int32], target: Grid, to_target: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], csr_array]:
-    """How much each voxel of a target takes from the voxels of a mask.
+    """Compute the weights of a mask's voxels for each voxel of a target.
 
     Parameters
     ----------
     source : Grid
     column_of : array of int, shape (n_total_voxels,)
-        The place of each voxel of the source among the values; -1 where it has none.
+        Index of each source voxel among the values; -1 if it has none.
     target : Grid
     to_target : array of shape (4, 4)
         From mm of the source's space to mm of the target's.
@@ -32,7 +32,7 @@ def volume_weights(
     Returns
     -------
     voxels : ndarray of int, shape (n_reached,)
-        Flat indices, Fortran order, of the target's voxels that the mask reaches.
+        Flat indices, Fortran order, of the target's voxels with any weight.
     weights : csr_array of float64, shape (n_reached, n_voxels)
     """
     from scipy.sparse import csr_array, vstack
@@ -61,7 +61,7 @@ def volume_weights(
 def _reach(
     source: Grid, column_of: NDArray[np.int32], target: Grid, to_target_voxels: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The box of target voxels that the mask can reach: first, and one past the last."""
+    """Return the box of target voxels that the mask can reach: first, and one past the last."""
     masked = np.flatnonzero(column_of >= 0)
     if not len(masked):
         return np.zeros(3, dtype=np.intp), np.zeros(3, dtype=np.intp)

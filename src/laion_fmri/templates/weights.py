@@ -1,7 +1,7 @@
-"""Resampling as sparse matrices: made once, applied to any number of trials.
+"""Resampling by sparse matrices, computed once and applied to any number of trials.
 
-A row holds what one output point takes from the inputs. Trials go through in blocks, so
-that memory is the output, the matrix and `BLOCK_BYTES` or so.
+A row holds the weights of one output point. Trials are processed in blocks, so that memory holds
+the output, the matrix and about `BLOCK_BYTES`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 BLOCK_BYTES = 64 << 20
-_ENOUGH = 0.5 - 1e-9  # of the weight; half counts as half after rounding too
+_ENOUGH = 0.5 - 1e-9  # fraction of the weight, with a tolerance for rounding
 _CORNERS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)])
 
 
 def trial_blocks(n_trials: int, n_values: int) -> Iterator[slice]:
-    """Slices of trials whose values, `n_values` float64 each, stay near `BLOCK_BYTES`."""
+    """Yield slices of trials whose values, `n_values` float64 each, take about `BLOCK_BYTES`."""
     step = max(1, BLOCK_BYTES // (8 * max(n_values, 1)))
     for start in range(0, n_trials, step):
         yield slice(start, min(start + step, n_trials))
@@ -30,12 +30,12 @@ def trial_blocks(n_trials: int, n_values: int) -> Iterator[slice]:
 def trilinear(
     points: NDArray[np.float64], shape: tuple[int, int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The eight voxels around each point and their weights.
+    """Compute the eight voxels around each point and their weights.
 
     Parameters
     ----------
     points : array of shape (n, 3)
-        In voxels. Beyond the last voxel of an axis the slope of the last two continues.
+        In voxels. Points beyond the last voxel of an axis are extrapolated linearly.
     shape : tuple of int
         Of the grid.
 
@@ -62,19 +62,19 @@ def trilinear(
 def masked_rows(
     voxels: NDArray[np.int64], weights: NDArray[np.float64], column_of: NDArray[np.int32]
 ) -> csr_array:
-    """Rows of weights on grid voxels as a matrix over the voxels of a mask.
+    """Convert weights of grid voxels to a matrix over the voxels of a mask.
 
     Parameters
     ----------
     voxels, weights : arrays of shape (n, k)
-        Flat grid indices and what each gets.
+        Flat grid indices and their weights.
     column_of : array of int, shape (n_total_voxels,)
-        The column of each voxel of the grid; -1 where it has none.
+        Column of each grid voxel; -1 if it has none.
 
     Returns
     -------
     csr_array of float64, shape (n, n_voxels)
-        Without the weights that are 0 or lie outside the mask.
+        Without zero weights and weights outside the mask.
     """
     from scipy.sparse import csr_array
 
@@ -85,31 +85,43 @@ def masked_rows(
     return csr_array((weights[kept], columns[kept], starts), shape=shape)
 
 
-def weighted_means(matrix: csr_array, values: NDArray) -> NDArray[np.float32]:
-    """Means over the values that are known, for every trial.
+def weighted_means(
+    matrix: csr_array, values: NDArray, *, zero_outside: bool = False
+) -> NDArray[np.float32]:
+    """Compute weighted means over the valid values of every trial.
 
     Parameters
     ----------
     matrix : csr_array of shape (n_out, n_in)
-        Weights of at least 0; a row that lies wholly inside its source sums to 1.
+        Weights; a row entirely inside its source sums to 1.
     values : array of shape (n_trials, n_in)
-        NaN where nothing is known.
+        NaN for missing values.
+    zero_outside : bool
+        Treat weight outside the source as weight on zeros, so that a row without NaN always has a
+        value. By default, it is ignored.
 
     Returns
     -------
     ndarray of float32, shape (n_trials, n_out)
-        NaN where less than half of the weight falls on known values.
+        NaN where valid values hold less than half of the weight.
     """
     out = np.empty((len(values), matrix.shape[0]), dtype=np.float32)
-    whole = matrix.sum(axis=1)[:, None]
+    inside = matrix.sum(axis=1)[:, None]
+    whole = np.ones_like(inside) if zero_outside else inside
+    touching = np.diff(matrix.indptr)[:, None] > 0
     for trials in trial_blocks(len(values), sum(matrix.shape)):
-        block = np.ascontiguousarray(values[trials].T, dtype=np.float64)
+        block = np.array(values[trials].T, dtype=np.float64, order="C")
         unknown = np.isnan(block)
-        share = whole
+        lost = np.zeros((1, 1))
         if unknown.any():
-            share = matrix @ (~unknown).astype(np.float64)
+            # Usually, the same voxels are missing in every trial, so one column is enough.
+            is_constant = (unknown == unknown[:, :1]).all()
+            lost = matrix @ (unknown[:, :1] if is_constant else unknown).astype(np.float64)
             block[unknown] = 0
+        has_value = inside - lost >= _ENOUGH
+        if zero_outside:
+            has_value |= touching & (lost == 0)
         means = np.full((matrix.shape[0], block.shape[1]), np.nan)
-        np.divide(matrix @ block, share, out=means, where=share >= _ENOUGH)
+        np.divide(matrix @ block, whole - lost, out=means, where=has_value)
         out[trials] = means.T
     return out

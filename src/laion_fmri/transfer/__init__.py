@@ -1,1 +1,1 @@
-"""Moving bytes: a plan of what to fetch, and the engine that fetches it."""
+"""Transfers: a plan of files to fetch, and the engine that fetches them."""

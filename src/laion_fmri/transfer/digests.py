@@ -1,4 +1,4 @@
-"""Files whose SHA-256 is known: a large one is not read again while it is unchanged."""
+"""Cached SHA-256 digests, so that unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from laion_fmri.config import write_atomically
+from laion_fmri.atomic_write import write_atomically
 from laion_fmri.transfer.plan import FileStatus, PlannedFile, TransferPlan
 
 _FILE = ".laion_fmri/digests.json"
 
 
 def with_digests_compared(plan: TransferPlan) -> TransferPlan:
-    """The plan with every file *damaged* that has the right size but the wrong SHA-256.
+    """Mark files of the right size but the wrong SHA-256 in a plan as *damaged*.
 
-    Only sources that know a SHA-256 are asked. What was computed is kept in the data
-    directory, and believed while a file has the size and the modification time it had.
+    Only for sources with a known SHA-256. Digests are cached in the data directory, and valid while
+    the size and modification time of a file are unchanged.
     """
     known = _read(plan.data_dir)
     files = tuple(_compared(file, known) for file in plan.files)
@@ -26,7 +26,7 @@ def with_digests_compared(plan: TransferPlan) -> TransferPlan:
 
 
 def _compared(file: PlannedFile, known: dict[str, list]) -> PlannedFile:
-    if file.status is not FileStatus.HERE:
+    if file.status is not FileStatus.DOWNLOADED:
         return file
     wanted = file.source.checksum(file.listed)
     if wanted is None or wanted.algorithm != "sha256":
@@ -38,7 +38,7 @@ def _compared(file: PlannedFile, known: dict[str, list]) -> PlannedFile:
     if wanted.matches(file.path):
         known[file.key] = mark
         return file
-    return replace(file, status=FileStatus.DAMAGED, bytes_here=0)
+    return replace(file, status=FileStatus.DAMAGED, bytes_downloaded=0)
 
 
 def _read(data_dir: Path) -> dict[str, list]:

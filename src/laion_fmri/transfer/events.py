@@ -1,4 +1,4 @@
-"""What a transfer tells of while it goes on."""
+"""Events of a running transfer."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from laion_fmri.transfer.plan import PlannedFile
 
 
 class EventKind(StrEnum):
-    """What happened to a file."""
+    """The kind of an event."""
 
     STARTED = "started"
     PROGRESS = "progress"
     STARTED_OVER = "started over"
     FETCHED = "fetched"
-    HERE = "here"
+    SKIPPED = "skipped"
     DENIED = "denied"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing more happens to the file."""
+        """Whether this is the last event of a file."""
         return self not in (EventKind.STARTED, EventKind.PROGRESS, EventKind.STARTED_OVER)
 
 
 @dataclass(frozen=True, slots=True)
 class TransferEvent:
-    """Something that happened to one file.
+    """An event of one file.
 
     Attributes
     ----------
     kind : EventKind
-        *Here*: another process brought the file in the meantime.
+        *Here*: another process has fetched the file.
     file : PlannedFile
-        As it is fetched: one that started over may have another size than was planned.
+        The current object; its size may differ from the plan after a restart.
     n_bytes : int
-        Bytes of the file moved since its last event; negative when bytes that were
-        counted before are fetched again.
+        Bytes transferred since the file's last event; negative when counted bytes are fetched
+        again.
     message : str
-        Why, for a file that was denied, failed or started over.
+        Reason, for a file that was denied, failed or restarted.
     """
 
     kind: EventKind
@@ -50,4 +50,4 @@ class TransferEvent:
     message: str = ""
 
 
-Tell = Callable[[TransferEvent], None]
+EventHandler = Callable[[TransferEvent], None]

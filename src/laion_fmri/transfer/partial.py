@@ -1,10 +1,11 @@
-"""A file that is not whole yet: its bytes, and which of them are there.
+"""Partial files of interrupted or running transfers.
 
-The bytes of one version of an object gather in one hidden file beside their target. A small
-object arrives in order, so the file's length says how far it is. A large one arrives in
-segments at once; behind the place of its last byte stands a table that counts the bytes of
-each segment, written after the bytes themselves. So a process that is killed loses what was
-on the wire and nothing else.
+The bytes of one version of an object are written to a hidden file next to the target. A small
+object is written in order, so the file's length is its progress. A large object is written in
+concurrent segments; a table after the object's last byte counts the bytes of each segment, and is
+updated after the bytes themselves. A killed process therefore loses only data in transit. A
+separate lock file lets one process write at a time, so that the data file can be closed before it
+is renamed, as Windows requires.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ import struct
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes are not kept apart
-    fcntl = None  # type: ignore[assignment]
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
-VERSION_LENGTH = 12  # of what a partial file's name says of the object's version
+SUFFIX, LOCK_SUFFIX = ".part", ".lock"
+VERSION_LENGTH = 12  # hexadecimal digits of the version in a partial file's name
 
 _MAGIC = b"LFMpart1"
 _HEADER = struct.Struct("<8s?7xQ")  # magic, settled, segment size
 _COUNT = struct.Struct("<Q")
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+# Errors on network disks without locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class PartialFileBusyError(Exception):
@@ -38,19 +40,19 @@ class PartialFileBusyError(Exception):
 
 
 def partial_path(path: str | os.PathLike[str], etag: str) -> Path:
-    """The partial file of one version of an object; another version has another one."""
+    """Return the path of the partial file of one version of an object."""
     folder, name = os.path.split(path)
     return Path(folder, partial_name(name, etag))
 
 
 def partial_name(name: str, etag: str) -> str:
-    """The name of the partial file of a file's version."""
+    """Return the name of the partial file of a file's version."""
     version = hashlib.sha256(etag.encode()).hexdigest()[:VERSION_LENGTH]
-    return f".{name}.{version}.part"
+    return f".{name}.{version}{SUFFIX}"
 
 
 def bytes_in(path: Path, size: int) -> int:
-    """How many bytes of an object of `size` bytes a partial file holds; 0 where there is none."""
+    """Count the bytes of an object of `size` bytes in a partial file; 0 if there is none."""
     try:
         with path.open("rb") as file:
             return sum(s.done for s in _read_segments(file.fileno(), size) or ())
@@ -60,7 +62,7 @@ def bytes_in(path: Path, size: int) -> int:
 
 @dataclass(slots=True)
 class Segment:
-    """Bytes ``[start, stop)`` of an object, of which the first `done` are there."""
+    """Bytes ``[start, stop)`` of an object, of which the first `done` have arrived."""
 
     number: int
     start: int
@@ -69,12 +71,12 @@ class Segment:
 
     @property
     def position(self) -> int:
-        """Where the next byte goes."""
+        """Offset of the next byte."""
         return self.start + self.done
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all bytes have arrived."""
         return self.position == self.stop
 
 
@@ -84,12 +86,12 @@ class PartialFile:
     Parameters
     ----------
     path : Path
-        Of the partial file; it is made, or gone on with.
+        Path of the partial file, which is created or continued.
     size : int
         Bytes of the object.
     segment_size : int
-        A larger object is divided into segments of so many bytes, which may be written at
-        the same time, each in order.
+        Size of the segments of larger objects in bytes; segments may be written concurrently, each
+        in order.
 
     Raises
     ------
@@ -100,76 +102,98 @@ class PartialFile:
     def __init__(self, path: Path, size: int, segment_size: int) -> None:
         self.path, self.size = path, size
         self._lock = threading.Lock()
-        self._file = _open_locked(path)
+        self._file: int | None = None
+        self._guard = _guard_of(path)
         try:
+            self._file = os.open(path, _FLAGS, 0o666)
             self.segments = _read_segments(self._file, size) or self._begin(segment_size)
             if len(self.segments) == 1 and size > segment_size:
                 self._divide(segment_size)
             elif len(self.segments) > 1:
                 self._write_at(size, self._header(settled=False))
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the object that are there."""
+        """Bytes of the object that have arrived."""
         return sum(segment.done for segment in self.segments)
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all bytes have arrived."""
         return all(segment.is_whole for segment in self.segments)
 
     def missing(self) -> list[Segment]:
-        """The segments that are not whole."""
+        """The incomplete segments."""
         return [segment for segment in self.segments if not segment.is_whole]
 
     def write(self, segment: Segment, data: bytes) -> None:
-        """Put the next bytes of a segment in their place, then count them."""
+        """Write the next bytes of a segment, then count them."""
         self._write_at(segment.position, data)
         segment.done += len(data)
         if len(self.segments) > 1:
             self._write_at(self._place_of_count(segment), _COUNT.pack(segment.done))
             if segment.is_whole and hasattr(os, "posix_fadvise"):
-                # The disk begins to write now, so that the last flush has little left to do.
-                os.posix_fadvise(self._file, segment.start, segment.done, os.POSIX_FADV_DONTNEED)
+                # Start writing to disk now, so that the final flush is short.
+                os.posix_fadvise(
+                    self._open_file, segment.start, segment.done, os.POSIX_FADV_DONTNEED
+                )
 
     def trim(self) -> None:
-        """Leave nothing in the file but the object, which is whole."""
-        os.ftruncate(self._file, self.size)
+        """Truncate the complete file to the object's size."""
+        os.ftruncate(self._open_file, self.size)
         self.segments = [Segment(0, 0, self.size, self.size)]
 
     def complete(self, target: Path) -> None:
-        """Flush the whole object to the disk and give it its final name."""
+        """Flush the complete object to disk and rename it to its final name."""
         self.trim()
-        os.fsync(self._file)
+        os.fsync(self._open_file)
+        self._close_file()
         self.path.replace(target)
         self.close()
 
     def settle(self) -> None:
-        """Flush what is there and close; an empty file goes."""
+        """Flush and close the file; an empty one is deleted."""
         try:
             if self.n_bytes == 0:
-                self.path.unlink(missing_ok=True)
-                return
-            os.fsync(self._file)
-            if len(self.segments) > 1:
-                self._write_at(self.size, self._header(settled=True))
+                self.discard()
+            elif self._file is not None:
+                os.fsync(self._file)
+                if len(self.segments) > 1:
+                    self._write_at(self.size, self._header(settled=True))
         finally:
             self.close()
 
     def discard(self) -> None:
-        """Delete the file: what is there is not to be gone on with."""
-        self.path.unlink(missing_ok=True)
-        self.close()
+        """Delete the file."""
+        try:
+            self._close_file()
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Close the file and let others have it."""
-        os.close(self._file)
+        """Close the file and release its lock."""
+        self._close_file()
+        if self._guard is not None and self._guard.is_locked:
+            if os.name != "nt":  # deleted while held; on Windows, releasing it deletes it
+                Path(self._guard.lock_file).unlink(missing_ok=True)
+            self._guard.release()
+
+    @property
+    def _open_file(self) -> int:
+        assert self._file is not None
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            os.close(file)
 
     def _begin(self, segment_size: int) -> list[Segment]:
-        os.ftruncate(self._file, 0)
+        os.ftruncate(self._open_file, 0)
         return [Segment(0, 0, self.size)]
 
     def _divide(self, segment_size: int) -> None:
@@ -190,11 +214,11 @@ class PartialFile:
         view = memoryview(data)
         while view:
             if hasattr(os, "pwrite"):
-                n_written = os.pwrite(self._file, view, offset)
+                n_written = os.pwrite(self._open_file, view, offset)
             else:
                 with self._lock:
-                    os.lseek(self._file, offset, os.SEEK_SET)
-                    n_written = os.write(self._file, view)
+                    os.lseek(self._open_file, offset, os.SEEK_SET)
+                    n_written = os.write(self._open_file, view)
             view, offset = view[n_written:], offset + n_written
 
 
@@ -204,7 +228,7 @@ def _divided(size: int, segment_size: int) -> list[Segment]:
 
 
 def _read_segments(file: int, size: int) -> list[Segment] | None:
-    """What a partial file says of itself; None when that is not to be trusted."""
+    """Read the segments recorded in a partial file; None if they are inconsistent."""
     stat = os.fstat(file)
     if stat.st_size <= size:
         return [Segment(0, 0, size, stat.st_size)] if _is_of_this_boot(stat) else None
@@ -226,34 +250,25 @@ def _read_segments(file: int, size: int) -> list[Segment] | None:
 
 
 def _is_of_this_boot(stat: os.stat_result) -> bool:
-    # After a power cut a file may have its length but not its bytes.
+    # After a power cut, a file may have its length but not its contents.
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return True
     return stat.st_mtime >= time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _open_locked(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    while True:
-        file = os.open(path, flags, 0o666)
-        try:
-            _lock(file)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file), path.stat()):
-                    return file
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)  # it got its final name, or went, while the lock was asked for
+def _guard_of(path: Path) -> BaseFileLock | None:
+    """Acquire the lock of a partial file; None on a disk without locks."""
+    from filelock import FileLock, Timeout
 
-
-def _lock(file: int) -> None:
-    if fcntl is None:
-        return
+    guard = FileLock(path.with_suffix(LOCK_SUFFIX), timeout=0, thread_local=False)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        guard.acquire()
+    except Timeout as error:
         raise PartialFileBusyError from error
+    except NotImplementedError:
+        return None
     except OSError as error:
-        if error.errno not in _NO_LOCKS:  # some network disks know no locks
+        if error.errno not in _NO_LOCKS:
             raise
+        return None
+    return guard

@@ -1,4 +1,4 @@
-"""What a transfer would do, before it does anything."""
+"""Plans of transfers: files, their sizes and their status."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from laion_fmri.transfer.partial import bytes_in, partial_name, partial_path
 
 
 class FileStatus(StrEnum):
-    """How a local file stands to its object in the bucket."""
+    """Status of a local file compared with its object in the bucket."""
 
-    HERE = "here"
-    PARTIAL = "partial"
-    MISSING = "missing"
-    STALE = "stale"
+    DOWNLOADED = "downloaded"
+    INCOMPLETE = "incomplete"
+    NOT_DOWNLOADED = "not downloaded"
+    OUTDATED = "outdated"
     DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One object and its place on disk.
+    """One object and its local path.
 
     Attributes
     ----------
     key : str
-        In the bucket, verbatim.
+        Key in the bucket, verbatim.
     local : str
-        Where it goes.
+        Local path.
     size : int
         Bytes.
     etag : str
-        The version that was listed.
+        Version in the listing.
     status : FileStatus
-        *Damaged* is only ever found by `verify`.
-    bytes_here : int
-        How many of its bytes need not be fetched.
+        *Damaged* is only set by `verify`.
+    bytes_downloaded : int
+        Bytes that are already downloaded.
     source : Bucket
-        Where it comes from.
+        Source of the file.
     """
 
     key: str
@@ -53,28 +53,28 @@ class PlannedFile:
     size: int
     etag: str
     status: FileStatus
-    bytes_here: int
+    bytes_downloaded: int
     source: Bucket = field(repr=False, compare=False)
 
     @property
     def path(self) -> Path:
-        """Where it goes."""
+        """Local path."""
         return Path(self.local)
 
     @property
     def partial_path(self) -> Path:
-        """Where bytes gather until the file is whole; another version has another one."""
+        """The partial file of this version of the object."""
         return partial_path(self.local, self.etag)
 
     @property
     def listed(self) -> BucketObject:
-        """The object as it was listed."""
+        """The object in the listing."""
         return BucketObject(self.key, self.size, self.etag)
 
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """Files with what is here of them; prints as a table.
+    """Files and how much of them is downloaded; prints as a table.
 
     Attributes
     ----------
@@ -87,37 +87,37 @@ class TransferPlan:
 
     @property
     def to_fetch(self) -> tuple[PlannedFile, ...]:
-        """The files that are not here whole."""
-        return tuple(f for f in self.files if f.status is not FileStatus.HERE)
+        """Files that are not completely downloaded."""
+        return tuple(f for f in self.files if f.status is not FileStatus.DOWNLOADED)
 
     @property
     def total_bytes(self) -> int:
-        """Size of everything in the plan."""
+        """Total size of the plan in bytes."""
         return sum(f.size for f in self.files)
 
     @property
     def bytes_to_fetch(self) -> int:
-        """What must still be moved."""
-        return sum(f.size - f.bytes_here for f in self.files)
+        """Bytes that must still be fetched."""
+        return sum(f.size - f.bytes_downloaded for f in self.files)
 
     def count(self, status: FileStatus) -> int:
-        """Number of files of that status."""
+        """Return the number of files with a status."""
         return sum(f.status is status for f in self.files)
 
     def looked_at_again(self) -> TransferPlan:
-        """The same files with what is here of them now."""
+        """Return the plan with the current status of its files."""
         look = {id(f.source): LocalFiles(self.data_dir, f.source) for f in self.files}
         return TransferPlan(
             tuple(look[id(f.source)].compare(f.listed) for f in self.files), self.data_dir
         )
 
     def __add__(self, other: TransferPlan) -> TransferPlan:
-        """Both plans as one; a file in both stands once."""
+        """Merge two plans without duplicate files."""
         files = {f.key: f for f in (*self.files, *other.files)}
         return TransferPlan(tuple(files.values()), self.data_dir)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the plan as a dict, for JSON."""
         rows = [{"key": f.key, "size": f.size, "status": str(f.status)} for f in self.files]
         return {
             "files": rows,
@@ -134,42 +134,42 @@ class TransferPlan:
             files = [f for f in self.files if f.status is status]
             if files:
                 size = format_bytes(sum(f.size for f in files))
-                to_fetch = format_bytes(sum(f.size - f.bytes_here for f in files))
+                to_fetch = format_bytes(sum(f.size - f.bytes_downloaded for f in files))
                 rows.append((status.capitalize(), f"{len(files):,}", size, to_fetch))
         columns = ("Files", "Number", "Size", "To fetch")
         return table("Transfer plan", rows, columns, f"{self.summary()}. Into {self.data_dir}")
 
     def __str__(self) -> str:
-        rows = [f"{f.status:<8}{format_bytes(f.size):>10}  {f.key}" for f in self.files]
+        rows = [f"{f.status:<15}{format_bytes(f.size):>10}  {f.key}" for f in self.files]
         return "\n".join([*rows, self.summary()])
 
     def summary(self) -> str:
-        """One line: files, bytes, already here, to fetch."""
+        """Return one line: files, bytes, already downloaded, to fetch."""
         return (
             f"{count_of(len(self.files), 'file')}, {format_bytes(self.total_bytes)}: "
-            f"{self.count(FileStatus.HERE)} already here, {len(self.to_fetch)} to fetch "
-            f"({format_bytes(self.bytes_to_fetch)})"
+            f"{self.count(FileStatus.DOWNLOADED)} already downloaded, "
+            f"{len(self.to_fetch)} to fetch ({format_bytes(self.bytes_to_fetch)})"
         )
 
 
 def make_plan(objects: Iterable[BucketObject], data_dir: Path, source: Bucket) -> TransferPlan:
-    """Compare objects with what is on disk.
+    """Compare objects with the files on disk.
 
-    A file is *here* when its size is the object's, *stale* when it is another, *partial*
-    when an earlier transfer of the same version was interrupted. Every path stands once:
-    of keys that differ only in the hyphens of a label, the one without them is meant.
+    A file is *downloaded* when it has the size of the object, *outdated* when its size differs,
+    *incomplete* when an earlier transfer of the same version was interrupted. Every path is listed
+    once: of keys that differ only in the hyphens of a label, the one without hyphens is used.
 
     Parameters
     ----------
     objects : iterable of BucketObject
     data_dir : Path
     source : Bucket
-        Where the objects are.
+        Source of the objects.
 
     Raises
     ------
     UnsafeKeyError
-        When a key would leave the data directory.
+        When a key points outside the data directory.
     """
     local_files = LocalFiles(data_dir, source)
     by_path: dict[str, PlannedFile] = {}
@@ -181,13 +181,13 @@ def make_plan(objects: Iterable[BucketObject], data_dir: Path, source: Bucket) -
 
 
 class LocalFiles:
-    """What is on disk, compared with objects; each folder is looked for once.
+    """Comparison of objects with files on disk; each folder is read once.
 
     Parameters
     ----------
     data_dir : Path
     source : Bucket
-        Where the objects are.
+        Source of the objects.
     """
 
     def __init__(self, data_dir: Path, source: Bucket) -> None:
@@ -195,24 +195,24 @@ class LocalFiles:
         self._partials: dict[str, frozenset[str] | None] = {}
 
     def compare(self, found: BucketObject) -> PlannedFile:
-        """One object with what is here of it.
+        """Return the planned file of an object, with the status of its local file.
 
         Raises
         ------
         UnsafeKeyError
-            When its key would leave the data directory.
+            When its key points outside the data directory.
         """
         local = self._root + layout.local_name(layout.require_safe(found.key))
         here = self._size_of(local)
         if here == found.size:
-            status, bytes_here = FileStatus.HERE, here
+            status, bytes_downloaded = FileStatus.DOWNLOADED, here
         else:
-            bytes_here = self._bytes_in_partial(local, found)
-            status = FileStatus.PARTIAL if bytes_here else FileStatus.MISSING
+            bytes_downloaded = self._bytes_in_partial(local, found)
+            status = FileStatus.INCOMPLETE if bytes_downloaded else FileStatus.NOT_DOWNLOADED
             if here is not None:
-                status = FileStatus.STALE
+                status = FileStatus.OUTDATED
         return PlannedFile(
-            found.key, local, found.size, found.etag, status, bytes_here, self._source
+            found.key, local, found.size, found.etag, status, bytes_downloaded, self._source
         )
 
     def _size_of(self, path: str) -> int | None:
@@ -245,7 +245,7 @@ class LocalFiles:
 
 
 def format_bytes(n_bytes: float) -> str:
-    """``"12.3 MB"``, in powers of 1000 as disks and networks count.
+    """Format a size in powers of 1000, such as ``"12.3 MB"``.
 
     Examples
     --------
@@ -259,6 +259,23 @@ def format_bytes(n_bytes: float) -> str:
     return f"{n_bytes:.3g} TB"
 
 
+def format_seconds(seconds: float) -> str:
+    """Format a duration in its one or two largest units.
+
+    Examples
+    --------
+    >>> format_seconds(4.2), format_seconds(200), format_seconds(7260)
+    ('5 s', '3 min 20 s', '2 h 1 min')
+    """
+    left = int(-(-seconds // 1))
+    parts: list[tuple[int, str]] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count) or "0 s"
+
+
 def count_of(number: int, noun: str) -> str:
-    """``"1 file"``, ``"2 files"``."""
+    """Format a count with its noun: ``"1 file"``, ``"2 files"``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What a transfer did."""
+"""Reports of transfers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _SHOWN = 12  # reasons of one kind
 
 @dataclass
 class TransferReport:
-    """What a download did; prints as a few lines.
+    """The result of a download; prints as a few lines.
 
     Attributes
     ----------
     plan : TransferPlan
     fetched : list of PlannedFile
     brought : list of PlannedFile
-        Those that another process fetched in the meantime.
+        Files that another process fetched meanwhile.
     denied, failed : dict of PlannedFile to str
-        With the reason.
+        File to reason.
     cancelled : list of PlannedFile
     n_bytes : int
-        Bytes moved, those that were moved twice counted twice.
+        Transferred bytes, including repeated ones.
     """
 
     plan: TransferPlan
@@ -37,12 +37,12 @@ class TransferReport:
     n_bytes: int = 0
 
     def add(self, event: TransferEvent) -> None:
-        """Take note of an event."""
+        """Add an event."""
         if event.kind is EventKind.PROGRESS:
             self.n_bytes += event.n_bytes
         elif event.kind is EventKind.FETCHED:
             self.fetched.append(event.file)
-        elif event.kind is EventKind.HERE:
+        elif event.kind is EventKind.SKIPPED:
             self.brought.append(event.file)
         elif event.kind is EventKind.CANCELLED:
             self.cancelled.append(event.file)
@@ -51,18 +51,30 @@ class TransferReport:
         elif event.kind is EventKind.FAILED:
             self.failed[event.file] = event.message
 
+    def __add__(self, other: TransferReport) -> TransferReport:
+        """Merge two reports."""
+        return TransferReport(
+            self.plan + other.plan,
+            self.fetched + other.fetched,
+            self.brought + other.brought,
+            self.denied | other.denied,
+            self.failed | other.failed,
+            self.cancelled + other.cancelled,
+            self.n_bytes + other.n_bytes,
+        )
+
     @property
     def n_already_here(self) -> int:
-        """Files that needed not be fetched."""
+        """Number of files that were already downloaded."""
         return len(self.plan.files) - len(self.plan.to_fetch) + len(self.brought)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file of the plan is here now."""
+        """Whether every file of the plan is downloaded now."""
         return not (self.denied or self.failed or self.cancelled)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for programs: keys of the files, and reasons."""
+        """Return the report as a dict, for JSON: keys of the files, and reasons."""
         return {
             "fetched": [f.key for f in self.fetched],
             "n_bytes": self.n_bytes,
@@ -75,7 +87,7 @@ class TransferReport:
     def __str__(self) -> str:
         head = (
             f"{count_of(len(self.fetched), 'file')} fetched ({format_bytes(self.n_bytes)}), "
-            f"{self.n_already_here} already here"
+            f"{self.n_already_here} already downloaded"
         )
         lines = []
         for name, files in (("denied", self.denied), ("failed", self.failed)):
@@ -83,7 +95,7 @@ class TransferReport:
                 head += f", {len(files)} {name}"
                 lines += [f"  {name}: {reason}" for reason in list(files.values())[:_SHOWN]]
                 if len(files) > _SHOWN:
-                    lines.append(f"  … and {len(files) - _SHOWN} more {name}")
+                    lines.append(f"  ... and {len(files) - _SHOWN} more {name}")
         if self.cancelled:
             head += f", {len(self.cancelled)} not finished"
         return "\n".join([head, *lines])

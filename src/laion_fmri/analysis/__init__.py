@@ -1,0 +1,1 @@
+"""Analyses of responses: public functions of names and arrays."""

@@ -1,0 +1,1 @@
+"""The Brain tab: maps and ROIs on the cortex and in slices."""

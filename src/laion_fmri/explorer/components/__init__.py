@@ -1,1 +1,0 @@
-"""Reusable views: each shows one thing and knows nothing of tabs."""

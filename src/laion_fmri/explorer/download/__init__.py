@@ -1,0 +1,1 @@
+"""The Download tab: choose files, see their size, download them."""

@@ -1,0 +1,1 @@
+"""Background work, caches, assets, and workarounds for Panel."""

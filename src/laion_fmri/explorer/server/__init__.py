@@ -1,0 +1,1 @@
+"""Serving the explorer: addresses, login, headers, health."""

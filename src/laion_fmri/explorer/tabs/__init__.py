@@ -1,1 +1,0 @@
-"""The five tabs: Discover, Download, Brain, Trials, Splits."""

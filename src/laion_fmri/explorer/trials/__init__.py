@@ -1,0 +1,1 @@
+"""The Trials tab: images, masks, captions and responses by trial."""

@@ -1,0 +1,1 @@
+"""HTTP requests and range requests, with a pool of connections."""

@@ -1,0 +1,1 @@
+"""Downloads that survive a restart: their records, their lock, and the process that runs one."""

@@ -1,0 +1,1 @@
+"""Volumes, brain masks, ROIs and surfaces as arrays: readers and grids."""
