@@ -184,7 +184,7 @@ def test_a_split_is_made_in_the_form(home, monkeypatch):
     assert not maker.button.disabled
     maker.button.clicks += 1
     assert (view.split, view.report.split.name) == ("far", "far")
-    assert "is made" in maker.messages[0][0].object
+    assert "was made" in maker.messages[0][0].object
     assert "far" in view.controls.split.options
     assert "Distance-controlled" not in text(view.heading)
     assert "keep away from every training image" in text(view.heading)

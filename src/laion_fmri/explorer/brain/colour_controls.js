@@ -19,20 +19,26 @@ export class ColourControls {
       input.addEventListener("input", () => {
         const value = Number(input.value)
         this.setBound(bound, value)
-        viewer.tellOthers(({ map, colourControls }) => map?.units === viewer.map.units && colourControls.setBound(bound, value))
+        viewer.tellOthers((other) => other.map?.units === viewer.map.units && other.colourControls.setBound(bound, value))
       })
-      input.addEventListener("change", () => { model[bound] = Number(input.value) })
+      input.addEventListener("change", () => this.choose({ [bound]: Number(input.value) }))
     }
     symmetric.addEventListener("change", () => {
-      model.symmetric = symmetric.checked
+      this.choose({ symmetric: symmetric.checked })
       this.showScale()
     })
     palette.addEventListener("change", () => {
-      model.colormap = palette.value
+      this.choose({ colormap: palette.value })
       this.showPalette()
     })
     const { element } = viewer.modules.layout
     palette.replaceChildren(...Object.keys(model.palettes).map((name) => element("option", { value: name }, name)))
+  }
+
+  /** Change the scale, also of linked viewers whose map has the same units. */
+  choose(values) {
+    const { viewer } = this
+    viewer.set(values, ({ map }) => map?.units === viewer.map.units)
   }
 
   showPalette() {

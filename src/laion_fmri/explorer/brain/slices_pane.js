@@ -78,7 +78,7 @@ export class SlicesPane {
     const point = [...(this.cortex?.[hemisphere]?.subarray(3 * vertex, 3 * vertex + 3) ?? [])]
     if (point.length < 3) return
     this.scene?.moveTo(point)
-    this.model.crosshair = this.crosshairAt(point, "surface")
+    this.setCrosshair(point, "surface")
   }
 
   /** The vertex nearest to a point, if close enough. */
@@ -154,12 +154,19 @@ export class SlicesPane {
   /** Slice at a point, also in linked viewers of the same head. */
   moveTogether(point) {
     this.scene.moveTo(point)
-    this.viewer.tellOthers(({ model, slicesPane }) =>
-      model.subject === this.model.subject && slicesPane.scene?.moveTo(point))
+    this.viewer.tellOthers((other) => this.isSameHead(other) && other.slicesPane.scene?.moveTo(point))
+  }
+
+  isSameHead({ model }) {
+    return model.subject === this.model.subject
+  }
+
+  setCrosshair(point, source) {
+    this.viewer.set({ crosshair: this.crosshairAt(point, source) }, (other) => this.isSameHead(other))
   }
 
   choose(point) {
-    this.model.crosshair = this.crosshairAt(point, "volume")
+    this.setCrosshair(point, "volume")
     this.viewer.vertexPicker.choose(this.vertexAt(point))
   }
 

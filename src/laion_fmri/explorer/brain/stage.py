@@ -23,7 +23,6 @@ from laion_fmri.maps import BrainMap
 from laion_fmri.volumes.surface_layers import RoiLayer
 from laion_fmri.volumes.surfaces import Surface
 
-_GROUP = "compared"
 _STYLES = {
     "flex": "1 0 auto", "flex-wrap": "wrap", "align-items": "stretch", "gap": "12px",
     "height": "auto", "max-height": "none",
@@ -239,7 +238,7 @@ class BrainStage(Viewer):
 
     @param.depends("linked", watch=True)
     def _link(self) -> None:
-        group = _GROUP if self.linked and self.second.picture else ""
+        group = self.name if self.linked and self.second.picture else ""
         self.first.view.group = self.second.view.group = group
         self._synchronize(self.first, self.second)
         self._ask_slices()
@@ -261,9 +260,18 @@ class BrainStage(Viewer):
     def _synchronize(
         self, source: BrainSide, target: BrainSide, *events: param.parameterized.Event
     ) -> None:
-        """Apply the changes of one brain to the other; without events, apply everything."""
+        """Apply the changes of one brain to the other; without events, apply everything.
+
+        The page links its brains itself. What it reports is not sent back: the user may have
+        changed the other brain in the meantime.
+        """
         one, two = source.picture, target.picture
         if not self.linked or one is None or two is None:
+            return
+        changed = {event.name for event in events} or {*_LAYOUT, *_SCALE, "crosshair", "shape"}
+        if "shape" in changed and source.view.shape_names != target.view.shape_names:
+            set_shape(target.view, shape_of(source.view))
+        if source.view.is_reporting:
             return
         names = [*_LAYOUT]
         units = [side.view.map_data.get("units") for side in (source, target)]
@@ -273,11 +281,9 @@ class BrainStage(Viewer):
             names.append("crosshair")
         if source.view.shape_names == target.view.shape_names:
             names.append("shape")
-        changed = {event.name for event in events} or {*names, "shape"}
-        wanted = {name: getattr(source.view, name) for name in names if name in changed}
-        target.view.param.update(wanted)
-        if "shape" in changed and source.view.shape_names != target.view.shape_names:
-            set_shape(target.view, shape_of(source.view))
+        target.view.param.update(
+            {name: getattr(source.view, name) for name in names if name in changed}
+        )
 
     def __panel__(self) -> pn.Row:
         return self._row

@@ -74,13 +74,16 @@ export class ShapeControl {
   /** Make linked viewers that offer the same shapes follow. */
   goTogether(at) {
     this.go(at)
-    this.viewer.tellOthers(({ shapeControl }) =>
-      String(shapeControl.names) === String(this.names) && shapeControl.go(at))
+    this.viewer.tellOthers(({ shapeControl }) => this.isSame(shapeControl) && shapeControl.go(at))
+  }
+
+  isSame(other) {
+    return String(other.names) === String(this.names)
   }
 
   settle(at) {
     this.goTogether(at)
-    this.model.shape = at
+    this.viewer.set({ shape: at }, ({ shapeControl }) => this.isSame(shapeControl))
   }
 
   /** Whether the cortex is flat, or nearly so. */

@@ -100,6 +100,9 @@ class _PageModel(MessagingComponent):
     palettes = param.Dict(default={}, doc="256 RGB colours of each colour map.")
     modules = param.Dict(default={}, doc="Addresses of the scripts; empty: the page asks for them.")
 
+    is_reporting = False
+    """Whether the current changes come from the page."""
+
     _esm: ClassVar[Path] = Path(__file__).with_name("surface_view.js")
     _stylesheets: ClassVar[list[str]] = [
         Path(__file__).with_name("surface_view.css").read_text(encoding="utf-8")
@@ -109,6 +112,14 @@ class _PageModel(MessagingComponent):
         super().__init__(**{"sizing_mode": "stretch_width", "min_height": 560} | params)
         self.palettes = {name: palette_bytes(name) for name in COLORMAPS}
         self.param.watch(self._forget_camera, ["view", "camera"])
+
+    def _process_events(self, events: dict[str, Any]) -> None:
+        # Panel calls this with the values that the page reports.
+        self.is_reporting = True
+        try:
+            super()._process_events(events)
+        finally:
+            self.is_reporting = False
 
     def _forget_camera(self, *events: param.parameterized.Event) -> None:
         if {event.name for event in events} == {"view"}:

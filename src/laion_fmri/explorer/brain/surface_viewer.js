@@ -8,7 +8,7 @@ const MESSAGES = {
 }
 
 /** The viewers of this page. */
-const linked = new Set()
+const viewers = new Set()
 
 /** One viewer in `root`, which displays `model` and updates it when the user acts. */
 export class SurfaceViewer {
@@ -37,12 +37,13 @@ export class SurfaceViewer {
     }
     this.scene.renderer.onDraw = () => this.drawn()
     this.scene.onFit = () => this.viewControl.labelSides()
-    linked.add(this)
+    viewers.add(this)
     this.colourControls.showPalette()
     this.followTheme()
     this.showSurface()
     this.listen()
     this.watchModel()
+    this.showLink()
   }
 
   setState(state) {
@@ -73,7 +74,7 @@ export class SurfaceViewer {
     on("view", () => this.viewControl.show())
     on("camera", () => this.viewControl.showCamera())
     on("subject", () => this.showOwner())
-    on("group", () => this.showOwnState())
+    on("group", () => this.showLink())
     on("picked", () => this.vertexPicker.show())
     on("theme", () => this.followTheme())
   }
@@ -93,7 +94,7 @@ export class SurfaceViewer {
     this.root.addEventListener("transitionend", (event) => event.target === this.root && this.followTheme())
     this.panes.addEventListener("click", ({ target: { value } }) => {
       if (!value) return
-      model.panes = value
+      this.set({ panes: value })
       this.showPanes()
     })
     this.save.addEventListener("click", () => this.modules.picture.savePicture(this))
@@ -106,18 +107,34 @@ export class SurfaceViewer {
     })
   }
 
-  /** Display the model once the link has ended: linked viewers may have moved this one before. */
-  showOwnState() {
+  /** Display what the oldest linked viewer displays, and the own model once a link has ended:
+   * the user may have moved either before the change arrived. */
+  showLink() {
+    const [{ model: { view, camera, panes } }] = this.linked
+    Object.assign(this.model, { view, camera, panes })
+    this.root.dataset.linked = String(Boolean(this.model.group))
     if (this.model.group) return
     this.viewControl.show()
     this.colourControls.showScale()
     this.shapeControl.go(this.model.shape)
   }
 
+  /** The viewers that turn together: this one and those linked with it, the oldest first. */
+  get linked() {
+    const { group } = this.model
+    return [...viewers].filter((other) => other === this || (group && other.model.group === group))
+  }
+
   /** Make the viewers linked with this one do the same. */
   tellOthers(act) {
-    for (const other of linked)
-      if (other !== this && this.model.group && other.model.group === this.model.group) act(other)
+    for (const other of this.linked) if (other !== this) act(other)
+  }
+
+  /** Change the model, and the models of linked viewers that `concerns` accepts.
+   * Each reports to Python, which does not pass on what a page reports: a value that came back
+   * late would undo what the user did in the meantime. */
+  set(values, concerns = () => true) {
+    for (const viewer of this.linked) if (viewer === this || concerns(viewer)) Object.assign(viewer.model, values)
   }
 
   draw() {
@@ -233,7 +250,7 @@ export class SurfaceViewer {
 
   remove() {
     this.removed = true
-    linked.delete(this)
+    viewers.delete(this)
     this.observer?.disconnect()
     for (const part of [this.viewControl, this.vertexPicker, this.shapeControl]) part.remove()
     for (const scene of [this.scene, this.slicesPane.scene]) scene?.dispose()

@@ -10,7 +10,7 @@ export class ViewControl {
     viewer.views.addEventListener("click", ({ target: { value } }) => {
       if (!value) return
       this.choose(value)
-      viewer.tellOthers(({ viewControl }) => viewControl.show(value, []))
+      viewer.tellOthers(({ viewControl }) => viewControl.choose(value))
     })
   }
 
@@ -21,8 +21,8 @@ export class ViewControl {
   }
 
   /** Apply the model's view. */
-  show(name = this.model.view, camera = this.model.camera) {
-    const { scene, bare } = this.viewer
+  show() {
+    const { scene, bare } = this.viewer, { view: name, camera } = this.model
     if (bare) return
     this.remove()
     scene.setView(name)
