@@ -12,7 +12,6 @@ from laion_fmri import layout
 from laion_fmri import trial_contents as trial_data
 from laion_fmri._errors import InconsistentDataError, StimuliNotDownloadedError
 from laion_fmri.analysis.roi_responses import VoxelChoice, percentiles, roi_responses
-from laion_fmri.responses import nan_mean, z_scored
 from laion_fmri.subject import load_subject
 from laion_fmri.trial_selection.filters import Filters, TrialFilter
 from laion_fmri.trial_selection.trial_table import (
@@ -21,6 +20,7 @@ from laion_fmri.trial_selection.trial_table import (
     trial_table,
     trials_tsv,
 )
+from laion_fmri.zscore import nan_mean, z_scored
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from laion_fmri.subject import Subject, load_subject
     from laion_fmri.trial_selection.selection import select_trials
     from laion_fmri.verification import verify
+    from laion_fmri.zscore import z_scored
 
 _HOME = {
     "accept_license": "access",
@@ -136,6 +137,7 @@ _HOME = {
     "Segmentations": "stimuli.segmentations",
     "Subject": "subject",
     "load_subject": "subject",
+    "z_scored": "zscore",
 }
 
 __all__ = [
@@ -218,6 +220,7 @@ __all__ = [
     "set_data_dir",
     "similar_trials",
     "verify",
+    "z_scored",
 ]
 
 

@@ -13,8 +13,8 @@ from laion_fmri.analysis.neighbours import (
     similar_trials,
     unit_vectors,
 )
-from laion_fmri.responses import z_scored
 from laion_fmri.subject import load_subject
+from laion_fmri.zscore import z_scored
 
 seeds = st.integers(0, 2**32 - 1)
 

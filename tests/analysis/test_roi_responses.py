@@ -5,8 +5,8 @@ import pytest
 
 from laion_fmri._errors import InvalidArgumentError
 from laion_fmri.analysis.roi_responses import VoxelChoice, roi_response_table, trial_responses
-from laion_fmri.responses import z_scored
 from laion_fmri.subject import Subject, load_subject
+from laion_fmri.zscore import z_scored
 
 
 @pytest.fixture

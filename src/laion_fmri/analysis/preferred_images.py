@@ -32,9 +32,10 @@ from laion_fmri.analysis.cortex import (
     vertex_positions,
     vertex_voxels,
 )
-from laion_fmri.responses import nan_mean, require_sessions, z_scored
+from laion_fmri.responses import require_sessions
 from laion_fmri.store.betas_store import estimate_store_bytes, list_stores
 from laion_fmri.transfer.plan import count_of, format_bytes
+from laion_fmri.zscore import nan_mean, z_scored
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout
 from laion_fmri._errors import InconsistentDataError, InvalidArgumentError, LaionFmriError
-from laion_fmri.responses import nan_mean, z_scored
 from laion_fmri.stimuli.by_trial import local_trials
 from laion_fmri.volumes.rois import ALL
+from laion_fmri.zscore import nan_mean, z_scored
 
 if TYPE_CHECKING:
     import pandas as pd

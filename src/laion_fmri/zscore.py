@@ -1,0 +1,94 @@
+"""Z-scores of betas over the trials of a session or a run, and means that ignore NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_fmri import memory
+from laion_fmri._errors import InvalidArgumentError
+
+_COLUMNS_AT_ONCE = 1024  # voxels per thread in float64
+_THREADS = 2
+
+
+def nan_mean(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
+    """Average along an axis, ignoring NaN; NaN, without a warning, where all are NaN."""
+    is_value = ~np.isnan(values)
+    count = is_value.sum(axis=axis)
+    total = np.sum(values, axis=axis, where=is_value)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def z_scored(betas: NDArray) -> NDArray[np.floating]:
+    """Z-score each voxel over trials, ignoring NaN.
+
+    The standard deviation divides by the number of trials (``ddof=0``). Sums are float64.
+
+    Parameters
+    ----------
+    betas : ndarray, shape (n_trials, n_voxels)
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_voxels)
+        float32 if the betas are float32 or smaller floats, else float64. NaN stays NaN; a constant
+        voxel is NaN.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When the betas are not a 2-D array of real numbers.
+    """
+    if isinstance(betas, Mapping):
+        raise InvalidArgumentError(
+            "These are the betas of several sessions. Give those of one session at a time."
+        )
+    betas = np.asarray(betas)
+    if betas.dtype.kind not in "biuf" or betas.ndim != 2:
+        raise InvalidArgumentError(
+            f"Real numbers of shape (n_trials, n_voxels) were expected; this array has dtype "
+            f"{betas.dtype} and shape {betas.shape}."
+        )
+    dtype = np.result_type(betas.dtype, np.float32)
+    out = memory.empty(betas.shape, dtype)
+    places = [
+        slice(start, start + _COLUMNS_AT_ONCE)
+        for start in range(0, betas.shape[1], _COLUMNS_AT_ONCE)
+    ]
+
+    def fill(some: slice) -> None:
+        out[:, some] = _z_scored_columns(betas[:, some])
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(fill, places))
+    return out
+
+
+def _z_scored_columns(betas: NDArray) -> NDArray[np.float64]:
+    values = betas.astype(np.float64)
+    n_values: int | NDArray[np.intp] = len(values)
+    total = values.sum(axis=0)
+    missing = np.isnan(values) if np.isnan(total).any() else None
+    if missing is not None:
+        n_values = len(values) - missing.sum(axis=0)
+        total = values.sum(axis=0, where=~missing)
+    # Voxels without values intentionally give 0 / 0 = NaN.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values -= total / n_values
+        squares = values if missing is None else np.where(missing, 0, values)
+        deviation = np.sqrt(np.einsum("ij,ij->j", squares, squares) / n_values)
+        deviation[_is_constant(betas)] = np.nan
+        values /= deviation
+    return values
+
+
+def _is_constant(betas: NDArray) -> NDArray[np.bool_]:
+    """Return which voxels are constant; rounding can give them a tiny deviation."""
+    if len(betas) == 0:
+        return np.ones(betas.shape[1], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return ~(np.fmin.reduce(betas) < np.fmax.reduce(betas))
