@@ -23,8 +23,8 @@ from bench_betas import peak_memory
 from bench_splits import POOL, write_dataset
 
 from laion_fmri import layout, load_subject
+from laion_fmri.ridge import PENALTIES
 from laion_fmri.splits import evaluate, list_splits
-from laion_fmri.splits.ridge import PENALTIES
 
 SHAPE, N_ROI = (10, 10, 6), 500
 BUDGET, MEMORY = 20.0, 3.0  # seconds, GB

@@ -19,15 +19,15 @@ from laion_fmri._errors import (
 from laion_fmri.arguments import as_items
 from laion_fmri.betas import as_percentage
 from laion_fmri.responses import ImageAverages, image_averages, require_sessions
-from laion_fmri.splits.catalogue import load_split
-from laion_fmri.splits.evaluation import Evaluation, SplitScore
-from laion_fmri.splits.ridge import (
+from laion_fmri.ridge import (
     PENALTIES,
     DecomposedFeatures,
     checked_penalties,
     predict_and_score,
     standardised,
 )
+from laion_fmri.splits.catalogue import load_split
+from laion_fmri.splits.evaluation import Evaluation, SplitScore
 from laion_fmri.splits.split import Split
 from laion_fmri.subject import Subject, load_subject
 from laion_fmri.volumes.masks import MaskSource
@@ -63,7 +63,7 @@ def evaluate(
 
     Betas are z-scored voxel by voxel over the trials of each session and averaged over the
     repeats of an image, so that each image counts once. Features are the embedding,
-    standardised by the training images. The penalty of each voxel is chosen by leave-one-out
+    standardised by the training images. The penalty of each voxel is chosen by generalised
     cross-validation on the training images, without the test set.
 
     Parameters
