@@ -79,6 +79,13 @@ if TYPE_CHECKING:
         download_segmentations,
         download_stimuli,
     )
+    from laion_fmri.features import (
+        Features,
+        as_features,
+        list_features,
+        register_features,
+        remove_features,
+    )
     from laion_fmri.file_preview import preview_file
     from laion_fmri.file_table import find_files
     from laion_fmri.group import Group, load_subjects
@@ -124,6 +131,11 @@ _HOME = {
     "similar_trials": "analysis.neighbours",
     "roi_response_table": "analysis.roi_responses",
     "dataset_availability": "availability",
+    "Features": "features",
+    "as_features": "features",
+    "list_features": "features",
+    "register_features": "features",
+    "remove_features": "features",
     "find_files": "file_table",
     "preview_file": "file_preview",
     "select_trials": "trial_selection.selection",
@@ -156,6 +168,7 @@ __all__ = [
     "DataNotDownloadedError",
     "DataNotFoundError",
     "Embeddings",
+    "Features",
     "FormRefusedError",
     "Group",
     "InconsistentDataError",
@@ -188,6 +201,7 @@ __all__ = [
     "accept_license",
     "accept_licenses",
     "as_displayed_rgb",
+    "as_features",
     "dataset_availability",
     "dataset_initialize",
     "describe",
@@ -203,6 +217,7 @@ __all__ = [
     "get_rois",
     "get_subjects",
     "inspect_bucket",
+    "list_features",
     "load_embeddings",
     "load_split",
     "load_stimuli",
@@ -212,6 +227,8 @@ __all__ = [
     "logout",
     "nearest_images",
     "preview_file",
+    "register_features",
+    "remove_features",
     "request_stimulus_access",
     "resolve_subject_id",
     "roi_response_table",

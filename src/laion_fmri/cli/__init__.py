@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from laion_fmri._errors import LaionFmriError, TransferError
 from laion_fmri._version import __version__
-from laion_fmri.cli import access, console, download, serve, settings, store
+from laion_fmri.cli import access, console, download, features, serve, settings, store
 
 INTERRUPTED = 130  # exit status after Ctrl-C
 
@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for group in (settings, download, access, store, serve):
+    for group in (settings, download, access, store, features, serve):
         group.add_commands(commands)
     return parser
 

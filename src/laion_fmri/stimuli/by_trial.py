@@ -7,7 +7,7 @@ Everything is joined by image name. A trial index that does not exist raises
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
@@ -59,7 +59,12 @@ def trial_metadata(sub: LocalSubject) -> pd.DataFrame:
     path = layout.local_path(sub.data_dir, layout.STIMULI_METADATA)
     index = NameIndex(images["image_name"], path)
     trials = local_trials(sub).drop(columns=list(_OF_IMAGES), errors="ignore")
-    _require_known(sub.name, index.lacking(trials["image_name"]), path.name, "download_stimuli()")
+    _require_known(
+        sub.name,
+        index.lacking(trials["image_name"]),
+        path.name,
+        _AGAIN.format("download_stimuli()"),
+    )
     rows = index.rows(trials["image_name"])
     known = images.iloc[rows].reset_index(drop=True).drop(columns="image_name")
     first = ["session", "session_trial", "image_name"]
@@ -75,12 +80,15 @@ def trial_metadata(sub: LocalSubject) -> pd.DataFrame:
     )
 
 
+_AGAIN = "Download it again with laion_fmri.{}."
+
+
 def _require_known(subject: str, lacking: list[str], file_name: str, remedy: str) -> None:
     """Check that a file names the image of every trial."""
     if lacking:
         raise InconsistentDataError(
             f"{len(lacking)} images shown to {subject} are not in {file_name} (first: "
-            f"{lacking[0]}). Download it again with laion_fmri.{remedy}."
+            f"{lacking[0]}). {remedy}"
         )
 
 
@@ -286,11 +294,14 @@ class TrialEmbeddings(_ByTrial):
 
     def _rows(self, model: str, names: NDArray[np.object_]) -> NDArray[np.float16]:
         embeddings = self._stimuli.embeddings
+        is_published = model in layout.EMBEDDING_MODELS
         _require_known(
             self._names.subject,
             embeddings.lacking(model, names),
-            PurePosixPath(layout.embeddings(model)).name,
-            f'download_embeddings("{model}")',
+            embeddings.path(model).name,
+            _AGAIN.format(f'download_embeddings("{model}")')
+            if is_published
+            else "Register features of all images shown with laion_fmri.register_features.",
         )
         return embeddings.rows(model, names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.arguments import is_single, one_of
 from laion_fmri.config import load_settings
+from laion_fmri.fingerprint import file_signature
 from laion_fmri.names import as_names
 from laion_fmri.stimuli.cache import Cache
 from laion_fmri.stimuli.hdf5 import LazyHdf5
@@ -25,6 +27,31 @@ from laion_fmri.stimuli.metadata import NameIndex, is_among, require_stimulus_fi
 
 if TYPE_CHECKING:
     from os import PathLike
+
+
+LAYERS = "layers"
+"""Attribute of the rows of own features: columns of each feature space, as JSON."""
+
+_OWN = ".laion_fmri/features"
+
+
+def own_features_path(data_dir: Path, name: str) -> Path:
+    """Return the path of features registered under a name; it need not exist."""
+    return data_dir / _OWN / f"{name}.h5"
+
+
+def embeddings_path(data_dir: Path, model: str) -> Path:
+    """Return the path of a model's embeddings, or of the features registered under its name."""
+    own = own_features_path(data_dir, model)
+    published = layout.local_path(data_dir, layout.embeddings(model))
+    return own if own.exists() and not published.exists() else published
+
+
+def read_layers(path: Path) -> dict[str, slice]:
+    """Read the columns of each feature space of registered features; empty for a single one."""
+    with LazyHdf5(path) as file, file.dataset("embedding", 2) as rows:
+        stored = json.loads(rows.attrs.get(LAYERS, "{}"))
+        return {name: slice(start, stop) for name, (start, stop) in stored.items()}
 
 
 def load_embeddings(
@@ -118,19 +145,26 @@ class Embeddings:
         self._chosen = None if asked == ["all"] else asked
         self._cache = Cache()
         for model in self._chosen or ():
-            self._path(model)
+            self.path(model)
 
     @property
     def models(self) -> list[str]:
-        """The selected models that are downloaded, in the published order."""
+        """The selected models that are downloaded, in the published order, then registered ones."""
+        local = self._published()
+        local += [name for name in self._own() if name not in local]
+        return [m for m in local if self._chosen is None or m in self._chosen]
+
+    def _published(self) -> list[str]:
         local = [
             model
             for path in (self.data_dir / layout.STIMULI_TREE).glob("*_embeddings.h5")
             if (model := layout.embedding_model(f"{layout.STIMULI_TREE}/{path.name}"))
         ]
         order = {model: place for place, model in enumerate(layout.EMBEDDING_MODELS)}
-        local.sort(key=lambda model: (order.get(model, len(order)), model))
-        return [m for m in local if self._chosen is None or m in self._chosen]
+        return sorted(local, key=lambda model: (order.get(model, len(order)), model))
+
+    def _own(self) -> list[str]:
+        return sorted(path.stem for path in (self.data_dir / _OWN).glob("[!.]*.h5"))
 
     def __getitem__(self, model: str) -> NDArray[np.float16]:
         """Return the array of a model: float16 of shape (n_images, n_features), read-only."""
@@ -140,6 +174,9 @@ class Embeddings:
     def image_ids(self) -> NDArray[np.object_]:
         """The image name of each row of every model's array, shape (n_images,).
 
+        Registered features, which may have other images, count only if no published model is
+        selected.
+
         Raises
         ------
         InconsistentDataError
@@ -147,7 +184,8 @@ class Embeddings:
         StimuliNotDownloadedError
             When no model is downloaded.
         """
-        first, *others = self.require_any()
+        models, published = self.require_any(), set(self._published())
+        first, *others = [m for m in models if m in published] or models
         names = self._index(first).names
         for other in others:
             if self._index(other).names != names:
@@ -184,6 +222,10 @@ class Embeddings:
         if is_single(name):
             return self.rows(model, as_names(name))[0]
         return self.rows(model, name)
+
+    def valid(self, model: str) -> NDArray[np.bool_]:
+        """Return which rows of ``embeddings[model]`` are valid, shape (n_images,)."""
+        return self._model(model).valid
 
     def rows(self, model: str, names: Iterable[str]) -> NDArray[np.float16]:
         """Return the embeddings of images, in the order of `names`; shape (n, n_features)."""
@@ -223,17 +265,32 @@ class Embeddings:
     def __setstate__(self, state: dict) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def _path(self, model: str) -> Path:
+    def path(self, model: str) -> Path:
+        """Return the path of a model's file.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such model, or it is not selected.
+        StimuliNotDownloadedError
+            When it is not downloaded.
+        """
         known = list(dict.fromkeys([*layout.EMBEDDING_MODELS, *self.models]))
         name = one_of("embedding model", model, known)
         if self._chosen is not None:
             one_of("embedding model", name, self._chosen)
-        return require_stimulus_file(self.data_dir, layout.embeddings(name))
+        path = embeddings_path(self.data_dir, name)
+        if not path.exists():
+            require_stimulus_file(self.data_dir, layout.embeddings(name))
+        return path
 
     def _index(self, model: str) -> NameIndex:
-        path = self._path(model)
-        return self._cache.get(f"names in {path.name}", lambda: _read_names(path))
+        path = self.path(model)
+        # Registered features may be replaced at any time.
+        key = f"names in {path.name} {file_signature(path)}"
+        return self._cache.get(key, lambda: _read_names(path))
 
     def _model(self, model: str) -> _Model:
-        path = self._path(model)
-        return self._cache.get(path.name, lambda: _Model(path, self._index(model)))
+        path = self.path(model)
+        key = f"{path.name} {file_signature(path)}"
+        return self._cache.get(key, lambda: _Model(path, self._index(model)))

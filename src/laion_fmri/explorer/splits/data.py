@@ -40,7 +40,7 @@ from laion_fmri.splits.registry import DECLARED, splits_dir
 from laion_fmri.splits.space import Kernel, SplitComparison
 from laion_fmri.splits.terms import Terms, differing_terms, term_index
 from laion_fmri.stimuli.by_trial import trial_table_paths
-from laion_fmri.stimuli.embeddings import Embeddings
+from laion_fmri.stimuli.embeddings import Embeddings, embeddings_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -330,8 +330,7 @@ def take_along(data: ExplorerData, choice: SplitChoice, kind: FileKind) -> io.By
 
 def _of_model(data: ExplorerData, model: str, key: tuple, make: Callable[[], T]) -> T:
     """Return a cached result that depends on the embeddings of a model."""
-    path = layout.local_path(data.data_dir, layout.embeddings(model))
-    return data.remember((*key, model), make, [path])
+    return data.remember((*key, model), make, [embeddings_path(data.data_dir, model)])
 
 
 def _name_files(data: ExplorerData) -> list[Path]:

@@ -21,6 +21,7 @@ from laion_fmri.explorer.runtime.error_messages import Absent, or_absent
 from laion_fmri.missing_files import MissingPart, missing_for_trials, subject_to_begin_with
 from laion_fmri.splits import list_pools, list_splits
 from laion_fmri.stimuli.caption_search import CaptionIndex
+from laion_fmri.stimuli.embeddings import embeddings_path
 from laion_fmri.trial_contents import Caption, ObjectMask, Picture
 from laion_fmri.trial_selection.filters import TrialFilter
 from laion_fmri.trial_selection.saved_selections import Selections
@@ -167,7 +168,7 @@ class TrialSource:
         space = self.data.remember(
             ("embedding space", model),
             lambda: EmbeddingSpace.read(embeddings, model),
-            [self._stimulus_file(layout.embeddings(model))],
+            [embeddings_path(self.data.data_dir, model)],
         )
         table = self.trials().table
         return nearest_images(self.sub, trial, model, n, among, space=space, table=table)
