@@ -11,7 +11,7 @@ distance is squared, and it and the cross-validated one are divided by the numbe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -205,7 +205,7 @@ def whitened(
     )
 
 
-def _rsatoolbox_precision():  # type: ignore[no-untyped-def]
+def _rsatoolbox_precision() -> Callable[..., NDArray]:
     try:
         from rsatoolbox.data.noise import prec_from_residuals
     except ImportError as error:
@@ -216,7 +216,7 @@ def _rsatoolbox_precision():  # type: ignore[no-untyped-def]
     return prec_from_residuals
 
 
-def _root(precision: NDArray[np.float64], n_channels: int) -> NDArray[np.float64]:
+def _root(precision: NDArray, n_channels: int) -> NDArray[np.floating]:
     """Return the matrix that makes plain products of what the precision makes weighted ones."""
     if precision.shape != (n_channels, n_channels):
         raise InvalidArgumentError(

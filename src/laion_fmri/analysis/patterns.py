@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -212,10 +213,4 @@ def listed(names: Iterable[str]) -> str:
 
 def repeated(names: Iterable[str]) -> list[str]:
     """Return the names that occur more than once."""
-    seen: set[str] = set()
-    twice = {}
-    for name in names:
-        if name in seen:
-            twice[name] = None
-        seen.add(name)
-    return list(twice)
+    return [name for name, count in Counter(names).items() if count > 1]
