@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import permutations
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +87,7 @@ class SplitMap(Viewer):
             table = table.sort_values(sides.columns[0], kind="stable")
             self._on_region([])
         self.image_map, self.table = image_map, table
-        self._legend.object = _legend(image_map, list(splits), bool((sides == 0).any(axis=None)))
+        self._legend.object = _legend(image_map, bool((sides == 0).any(axis=None)))
         if is_new:
             self._draw()
         else:
@@ -103,8 +103,8 @@ class SplitMap(Viewer):
 
         self._pipe = hv.streams.Pipe(data=self.table)
         maps = [self._map(row) for row in range(len(self._titles))]
-        for one, other in permutations(maps, 2):
-            SelectionLink(one, other)  # in the browser
+        for one, other in combinations(maps, 2):
+            SelectionLink(one, other)  # in the browser, both ways
         panes = [plot_pane(one, linked_axes=True) for one in maps]
         self._maps[:] = [column(pane, grow=1, least=400, gap=0) for pane in panes]
 
@@ -163,7 +163,7 @@ def _side_codes(split: Split, names: tuple[str, ...]) -> Any:
     return np.array([code.get(name, 0) for name in names], dtype=np.int8)
 
 
-def _legend(image_map: ImageMap, titles: list[str], any_unused: bool) -> Markup:
+def _legend(image_map: ImageMap, any_unused: bool) -> Markup:
     labels = {"train": "Train", "test": "Test", **({"unused": "In neither"} if any_unused else {})}
     dots = Markup("").join(
         Markup(
@@ -176,9 +176,9 @@ def _legend(image_map: ImageMap, titles: list[str], any_unused: bool) -> Markup:
         shares = " and ".join(f"{100 * share:.1f} %" for share in image_map.explained)
         axes = f"the axes explain {shares} of the variance · "
     return Markup(
-        '<h3>{}</h3><div class="legend" role="note">{}<span>{:,} images · {}'
+        '<div class="legend" role="note">{}<span>{:,} images · {}'
         "drag to circle a region, scroll to zoom</span></div>"
-    ).format(", ".join(titles), dots, len(image_map.names), axes)
+    ).format(dots, len(image_map.names), axes)
 
 
 class SpaceView(Viewer):
