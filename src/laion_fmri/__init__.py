@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from laion_fmri.file_table import find_files
     from laion_fmri.group import Group, load_subjects
     from laion_fmri.layout import resolve_subject_id
+    from laion_fmri.responses import Responses
     from laion_fmri.splits import download_splits, load_split
     from laion_fmri.stimuli.caption_search import search_captions
     from laion_fmri.stimuli.captions import Captions
@@ -114,6 +115,7 @@ _HOME = {
     "dataset_initialize": "config",
     "get_data_dir": "config",
     "set_data_dir": "config",
+    "Responses": "responses",
     "resolve_subject_id": "layout",
     "describe": "discovery",
     "get_rois": "discovery",
@@ -182,6 +184,7 @@ __all__ = [
     "NotEnoughMemoryError",
     "ObjectChangedError",
     "ObjectNotFoundError",
+    "Responses",
     "RowNotFoundError",
     "Segmentations",
     "Stimuli",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -67,6 +68,25 @@ def whole_number(value: Any) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value) if value >= 0 and value == value // 1 else None
     return None
+
+
+def number_of_jobs(n_jobs: Any) -> int:
+    """Return the number of jobs to run in parallel; -1 is one for each processor.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When it is neither a whole number of 1 or more nor -1.
+    """
+    if as_scalar(n_jobs) == -1:
+        return os.cpu_count() or 1
+    number = whole_number(n_jobs)
+    if not number:
+        raise InvalidArgumentError(
+            f"n_jobs={n_jobs!r} is no number of jobs. Give 1 or more, or -1 for one for each "
+            "processor."
+        )
+    return number
 
 
 def one_of(kind: str, value: Any, known: Sequence[T], advice: str = "") -> T:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout, memory, trials
 from laion_fmri._errors import DamagedFileError, InvalidArgumentError, NotEnoughMemoryError
-from laion_fmri.arguments import as_scalar
+from laion_fmri.arguments import as_scalar, number_of_jobs
 from laion_fmri.store import betas_store as store
 from laion_fmri.store.file import BetasStore
 from laion_fmri.subject_files import RoiQuery, SubjectFiles
@@ -126,8 +129,14 @@ def request_betas(
     return BetasRequest(files, session, source, voxels, rows)
 
 
-def read_betas(requests: Mapping[K, BetasRequest]) -> dict[K, NDArray[np.float32]]:
+def read_betas(requests: Mapping[K, BetasRequest], n_jobs: int = 1) -> dict[K, NDArray[np.float32]]:
     """Read the betas of several sessions, keyed like the requests.
+
+    Parameters
+    ----------
+    requests : mapping of anything to BetasRequest
+    n_jobs : int
+        Number of sessions to read in parallel; -1 is one for each processor.
 
     Raises
     ------
@@ -139,9 +148,41 @@ def read_betas(requests: Mapping[K, BetasRequest]) -> dict[K, NDArray[np.float32
     if not memory.has_room(n_bytes):
         raise _not_enough(shapes, n_bytes)
     try:
-        return {key: request.read() for key, request in requests.items()}
+        return dict(read_ahead(requests, number_of_jobs(n_jobs)))
     except MemoryError as error:
         raise _not_enough(shapes, n_bytes) from error
+
+
+def read_ahead(
+    requests: Mapping[K, BetasRequest], n_jobs: int
+) -> Generator[tuple[K, NDArray[np.float32]], None, None]:
+    """Yield the betas of sessions in order, while threads read the next ones.
+
+    Parameters
+    ----------
+    requests : mapping of anything to BetasRequest
+    n_jobs : int
+        At most so many sessions are in memory, with the one that was yielded last.
+    """
+    if n_jobs == 1 or len(requests) < 2:
+        for key, request in requests.items():
+            yield key, request.read()
+        return
+    waiting = iter(requests.items())
+    reading: deque[tuple[K, Future[NDArray[np.float32]]]] = deque()
+    with ThreadPoolExecutor(n_jobs) as pool:
+        try:
+            for key, request in islice(waiting, n_jobs):
+                reading.append((key, pool.submit(request.read)))
+            while reading:
+                key, future = reading.popleft()
+                yield key, future.result()
+                del future
+                for key, request in islice(waiting, 1):
+                    reading.append((key, pool.submit(request.read)))
+        finally:
+            for _, future in reading:
+                future.cancel()
 
 
 def _not_enough(shapes: Sequence[tuple[int, int]], n_bytes: int) -> NotEnoughMemoryError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TYPES: Types = {"session": "text", "run": "integer", "beta_index": "integer", "label": "text"}
 COLUMNS = tuple(TYPES)
 STIMULI_GROUPS = ("shared", "unique")
+_DATASET = re.compile(r"(?:shared_[^_]+|unique)_([^_]+)_")
 
 
 def read_trials(path: Path) -> pd.DataFrame:
@@ -98,6 +100,18 @@ def join_trials(paths: Mapping[str, Path]) -> pd.DataFrame:
 def is_shared(labels: pd.Series) -> NDArray[np.bool_]:
     """Return which labels are images that every subject saw."""
     return labels.str.startswith("shared_").to_numpy(dtype=bool)
+
+
+def dataset_of(name: str) -> str:
+    """Return the source dataset of an image, parsed from its name; empty if unknown.
+
+    Examples
+    --------
+    >>> dataset_of("shared_12rep_THINGS+_kmeans_12_whisk.jpg")
+    'THINGS+'
+    """
+    match = _DATASET.match(name)
+    return match[1] if match else ""
 
 
 def select_stimuli(trials: pd.DataFrame, stimuli: str) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from laion_fmri import memory
 from laion_fmri._errors import InvalidArgumentError
@@ -65,6 +65,39 @@ def z_scored(betas: NDArray) -> NDArray[np.floating]:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(fill, places))
+    return out
+
+
+def z_scored_within(betas: NDArray, groups: ArrayLike) -> NDArray[np.floating]:
+    """Z-score each voxel over the trials of each group, such as a run, as `z_scored` does.
+
+    Parameters
+    ----------
+    betas : ndarray, shape (n_trials, n_voxels)
+    groups : array_like, shape (n_trials,)
+        The group of each trial.
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_voxels)
+
+    Raises
+    ------
+    InvalidArgumentError
+        When the numbers of trials differ, or the betas are not a 2-D array of real numbers.
+    """
+    betas, groups = np.asarray(betas), np.asarray(groups)
+    if groups.shape != betas.shape[:1]:
+        raise InvalidArgumentError(
+            f"One group a trial was expected; there are groups of shape {groups.shape} and betas "
+            f"of shape {betas.shape}."
+        )
+    members = [groups == group for group in np.unique(groups)]
+    if len(members) < 2:
+        return z_scored(betas)
+    out = np.empty(betas.shape, np.result_type(betas.dtype, np.float32))
+    for chosen in members:
+        out[chosen] = z_scored(betas[chosen])
     return out
 
 

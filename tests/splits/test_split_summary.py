@@ -9,7 +9,8 @@ from small_dataset import OOD, SHARED, UNIQUE, SmallDataset
 from laion_fmri import splits
 from laion_fmri.splits import composition, count_shared_tests, split_table, trial_counts
 from laion_fmri.splits.split import Split, SplitVariant
-from laion_fmri.splits.summary import dataset_of, evenly_spaced
+from laion_fmri.splits.summary import evenly_spaced
+from laion_fmri.trials import dataset_of
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from laion_fmri.splits.recipes import SHARED_PREFIX, ood_type_of
 from laion_fmri.splits.split import Split, labels_of
+from laion_fmri.trials import dataset_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from laion_fmri.splits.split import Trials
 
 SIDES = ("train", "test", "neither")
-_DATASET = re.compile(r"(?:shared_[^_]+|unique)_([^_]+)_")
-
-
-def dataset_of(name: str) -> str:
-    """Return the source dataset of an image, parsed from its name; empty if unknown.
-
-    Examples
-    --------
-    >>> dataset_of("shared_12rep_THINGS+_kmeans_12_whisk.jpg")
-    'THINGS+'
-    """
-    match = _DATASET.match(name)
-    return match[1] if match else ""
 
 
 def split_table(split: Split) -> pd.DataFrame:

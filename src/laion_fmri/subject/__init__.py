@@ -13,6 +13,7 @@ from laion_fmri.subject.betas import BetasAccessors
 from laion_fmri.subject.localizers import LocalizerAccessors
 from laion_fmri.subject.noise_ceilings import NoiseCeilingAccessors
 from laion_fmri.subject.raw_bids import RawDataAccessors
+from laion_fmri.subject.responses import ResponseAccessors
 from laion_fmri.subject.rois import RoiAccessors
 from laion_fmri.subject.stimuli import StimulusAccessors
 from laion_fmri.subject.templates import TemplateAccessors
@@ -64,6 +65,7 @@ def load_subject(subject: str | int, data_dir: str | os.PathLike[str] | None = N
 class Subject(
     StimulusAccessors,
     BetasAccessors,
+    ResponseAccessors,
     NoiseCeilingAccessors,
     RoiAccessors,
     LocalizerAccessors,

@@ -1,0 +1,28 @@
+"""Responses to images: z-scored betas of several sessions, averaged over repeats, with tables.
+
+`Subject.get_responses` reads them, `laion_fmri.group.Group.get_responses` those of several
+subjects.
+
+Examples
+--------
+>>> responses = sub.get_responses(roi="FFA1")
+>>> responses.values.shape == (len(responses.images), len(responses.voxels))
+True
+>>> responses.images["repeats"].max()
+12
+"""
+
+from laion_fmri.responses.averages import ImageAverages, image_averages, require_sessions
+from laion_fmri.responses.container import Responses
+from laion_fmri.responses.request import ResponsesRequest, request_responses
+from laion_fmri.zscore import z_scored
+
+__all__ = [
+    "ImageAverages",
+    "Responses",
+    "ResponsesRequest",
+    "image_averages",
+    "request_responses",
+    "require_sessions",
+    "z_scored",
+]
