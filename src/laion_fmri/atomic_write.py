@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +38,7 @@ def atomic_path(path: Path, replace: bool = True) -> Iterator[Path]:
     OSError
         When the file cannot be written.
     """
-    ending = "".join(path.suffixes)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial{ending}")
+    temporary = _partial(path)
     try:
         yield temporary
         if replace:
@@ -56,6 +58,66 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(f"{path} exists.") from None
         temporary.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that is renamed to `path` when the block succeeds.
+
+    An error removes the new folder and leaves `path` unchanged. A folder that exists is replaced;
+    between two renames there is none, and open files of it stay readable.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+
+    Yields
+    ------
+    Path
+        Folder with an unused name beside `path`.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made or renamed.
+    """
+    temporary = _partial(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        while True:
+            try:
+                temporary.rename(path)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+            remove(path)  # again if another process was faster
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder, if it exists; a folder loses its name first.
+
+    Raises
+    ------
+    OSError
+    """
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    gone = path if path.name.startswith(".") else _partial(path)
+    with contextlib.suppress(FileNotFoundError):  # another process was faster
+        if gone != path:
+            path.rename(gone)
+        shutil.rmtree(gone)
+
+
+def _partial(path: Path) -> Path:
+    ending = "".join(path.suffixes)
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial{ending}")
 
 
 @contextmanager
@@ -101,5 +163,5 @@ def write_atomically(path: Path, text: str, private: bool = False) -> None:
 
 
 def partial_files(path: Path) -> list[Path]:
-    """List the temporary files of `path`, being written or left by a killed process."""
+    """List the temporary files or folders of `path`, being written or left by a killed process."""
     return sorted(path.parent.glob(f".{path.name}.*.partial*"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from laion_fmri._errors import (
 from laion_fmri.cli import main
 from laion_fmri.fingerprint import FileFingerprint
 from laion_fmri.store import betas_store as store
-from laion_fmri.store import file as store_file
+from laion_fmri.store import shard as store_shard
 from laion_fmri.store import writer as store_writer
 from laion_fmri.store.betas_store import (
     StoreInfo,
@@ -45,6 +44,7 @@ from laion_fmri.store.betas_store import (
     verify_stores,
 )
 from laion_fmri.store.file import BetasStore, Header
+from laion_fmri.store.folder import folder_bytes
 from laion_fmri.store.writer import write_store
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.grid import Series
@@ -138,9 +138,9 @@ def test_stores_give_what_nibabel_and_numpy_give(
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(store_writer, "_TRIALS_AT_ONCE", at_once)
-        patch.setattr(store_file, "_FEW_TRIALS", few)
-        write_store(folder / "x.store", header, Series.open(path))
-        kept = BetasStore.open(folder / "x.store")
+        patch.setattr(store_shard, "_FEW_ROWS", few)
+        write_store(folder / "x.zarr", header, Series.open(path))
+        kept = BetasStore.open(folder / "x.zarr")
         expected = expected_betas(path, inside)
         got = kept.masked(voxels)
         assert got.dtype == np.float32
@@ -151,7 +151,8 @@ def test_stores_give_what_nibabel_and_numpy_give(
         assert kept.masked(voxels[some], rows).tobytes() == expected[rows][:, some].tobytes()
         assert kept.masked(voxels[some]).tobytes() == expected[:, some].tobytes()
         assert kept.masked(voxels, rows).tobytes() == expected[rows].tobytes()
-    assert (folder / "x.store").stat().st_size == header.n_bytes
+    kept.verify()
+    assert folder_bytes(folder / "x.zarr") == header.n_bytes
     assert kept.header.grid.same_as(header.grid)
 
 
@@ -336,7 +337,7 @@ def test_stores_can_be_kept_outside_a_data_directory_that_is_read_only(
     never_the_file()
     assert data.subject.get_betas(SES).tobytes() == expected.tobytes()
     drop_store(SUB, data_dir=data.path)
-    assert not list(elsewhere.rglob("*.store"))
+    assert not list(elsewhere.rglob("*.zarr"))
 
 
 def test_files_that_change_while_a_store_is_built(data):
@@ -351,51 +352,86 @@ def test_files_that_change_while_a_store_is_built(data):
 # --- damage -------------------------------------------------------------------------------
 
 
+def files_of(path: Path) -> dict[Path, bytes]:
+    return {part: part.read_bytes() for part in sorted(path.rglob("*")) if part.is_file()}
+
+
 def test_damaged_stores_are_ignored_with_a_warning(data):
     sub, path = data.subject, path_of(data)
     expected = sub.get_betas(SES)
     sub.build_store(SES)
-    whole = path.read_bytes()
-    n_voxels = sub.get_n_voxels()
-    head = len(whole) - 4 * n_voxels * len(LABELS)
-    checked = re.search(rb'"mask":.*?\} *', whole).end() + 8 * n_voxels
-    cuts = [0, 1, 31, 32, 100, head - 1, head, len(whole) - 1]
-    broken = [whole[:cut] for cut in cuts] + [whole + b"\0", b"junk" * 3000]
-    for place in [*range(0, 32, 3), *range(32, checked, 41)]:
-        flipped = bytearray(whole)
-        flipped[place] ^= 0x10
-        broken.append(bytes(flipped))
-    for content in broken:
-        path.write_bytes(content)
-        with pytest.warns(UserWarning, match="is ignored: it (is damaged|was built by another)"):
-            got = sub.get_betas(SES)
-        assert got.tobytes() == expected.tobytes()
-        [info] = list_stores(data.path)
-        assert not info.is_fresh
-        assert info.n_bytes == len(content)
+    whole = files_of(path)
+    assert len(whole) == 5
+    needed = [path / "zarr.json", path / "voxel/c/0", path / "betas/c/0/0"]
+    for part in needed:
+        n_bytes = len(whole[part])
+        for content in (None, b"", b"junk" * 300, whole[part][: n_bytes // 2], whole[part][:-1]):
+            part.write_bytes(content) if content is not None else part.unlink()
+            with pytest.warns(UserWarning, match="is ignored: it is damaged"):
+                got = sub.get_betas(SES)
+            assert got.tobytes() == expected.tobytes()
+            [info] = list_stores(data.path)
+            assert not info.is_fresh
+        part.write_bytes(whole[part])
+    assert list_stores(data.path)[0].is_fresh
+    shutil.rmtree(path)
     assert sub.build_store(SES).is_fresh
-    assert path.read_bytes() == whole
+    assert files_of(path) == whole
 
 
-def test_a_store_of_another_release_is_ignored_and_can_be_built_again(data):
+def test_a_flipped_bit_anywhere_is_noticed(data):
     path = data.subject.build_store(SES).path
-    content = bytearray(path.read_bytes())
-    content[8] = 1  # the layout that the first release had
-    path.write_bytes(content)
+    for part, whole in files_of(path).items():
+        for place in {*range(0, len(whole), 23), len(whole) - 1}:
+            flipped = bytearray(whole)
+            flipped[place] ^= 0x10
+            part.write_bytes(flipped)
+            (info,) = verify_stores(data.path)
+            assert not info.is_fresh, (part, place)
+        part.write_bytes(whole)
+    assert verify_stores(data.path)[0].is_fresh
+
+
+def test_the_file_of_an_earlier_release_is_reported_and_replaced(data, never_the_file):
+    sub, path = data.subject, path_of(data)
+    earlier = path.with_suffix(".store")
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(b"LAIONBET" + bytes(100))
+    with pytest.warns(UserWarning, match=r"it was built by another release.*builds it again"):
+        expected = sub.get_betas(SES)
+    for infos in (list_stores(data.path), verify_stores(data.path)):
+        assert [(info.path, info.n_bytes, info.is_fresh) for info in infos] == [
+            (earlier, 108, False)
+        ]
+    assert sub.build_store(SES).is_fresh
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    never_the_file()
+    assert without_warnings(lambda: sub.get_betas(SES)).tobytes() == expected.tobytes()
+    earlier.write_bytes(b"LAIONBET")
+    path.rename(path.with_suffix(".away"))
+    assert [info.path for info in drop_store(SUB, data_dir=data.path)] == [earlier]
+    assert not earlier.exists()
+
+
+def test_a_store_of_another_layout_is_reported_and_can_be_built_again(data, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("laion_fmri.store.zarr_format.LAYOUT", 4)
+        path = data.subject.build_store(SES).path
     with pytest.warns(UserWarning, match=r"it was built by another release.*builds it again"):
         data.subject.get_betas(SES)
-    with pytest.raises(StoreError, match=r"layout 1, not 2.*Build it again"):
+    with pytest.raises(StoreError, match=r"layout 4.*Build it again"):
         BetasStore.open(path)
+    assert not verify_stores(data.path)[0].is_fresh
     assert data.subject.build_store(SES).is_fresh
 
 
 def flip_a_bit_of_the_numbers(path: Path, share: float) -> None:
     """Change one bit of the numbers, `share` of the way through them."""
+    shard = path / "betas/c/0/0"
+    content = bytearray(shard.read_bytes())
     header = BetasStore.open(path).header
-    begin = len(header.pack())
-    content = bytearray(path.read_bytes())
-    content[begin + int(share * 4 * header.n_trials * len(header.voxels))] ^= 0x40
-    path.write_bytes(content)
+    content[int(share * 4 * header.n_trials * 64)] ^= 0x40
+    shard.write_bytes(content)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
@@ -425,7 +461,7 @@ def test_a_pickled_store_reads_its_own_file_where_it_arrives(data, tmp_path):
     expected = kept.masked(kept.header.voxels)
     pickled = pickle.dumps(kept)
     other = path.with_name("other")
-    shutil.copy(path, other)
+    shutil.copy(path / "betas/c/0/0", other)
     del kept
     decoys = [os.open(other, os.O_RDONLY) for _ in range(8)]  # take the numbers that are free
     try:
@@ -452,7 +488,7 @@ def test_a_pickled_store_that_was_built_from_other_betas_since_is_refused(data):
     path = data.subject.build_store(SES).path
     with pytest.raises(DamagedFileError, match=r"built again.*Open the store again"):
         pickle.loads(pickled)
-    path.unlink()
+    shutil.rmtree(path)
     with pytest.raises(FileNotFoundError):
         pickle.loads(pickled)
 
@@ -472,14 +508,13 @@ def test_a_folder_in_the_place_of_a_store(data):
     path_of(data).mkdir(parents=True)
     with pytest.warns(UserWarning, match="it is damaged"):
         data.subject.get_betas(SES)
-    with pytest.raises(StoreError, match="cannot be written"):
-        data.subject.build_store(SES)
+    assert data.subject.build_store(SES).is_fresh
 
 
 def test_a_store_that_shrinks_while_it_is_read(data):
     data.subject.build_store(SES)
     kept = BetasStore.open(path_of(data))
-    os.truncate(path_of(data), path_of(data).stat().st_size // 2)
+    os.truncate(path_of(data) / "betas/c/0/0", 100)
     with pytest.raises(DamagedFileError, match="has become shorter"):
         kept.masked(kept.header.voxels)
 
@@ -503,7 +538,7 @@ def test_what_building_reports(data):
         is_fresh=True,
         reason="",
     )
-    assert info.path.stat().st_size == said
+    assert folder_bytes(info.path) == said
     assert fractions[-1] == 1
     assert [p.name for p in info.path.parent.iterdir()] == [info.path.name]
 
@@ -559,22 +594,22 @@ def test_damaged_betas_make_no_store(data):
         assert not list(path_of(data).parent.iterdir())
 
 
-@pytest.mark.parametrize("function", ["posix_fallocate", "fsync", "replace"])
+@pytest.mark.parametrize("function", ["posix_fallocate", "fsync", "rename"])
 def test_a_full_disk_leaves_nothing_new(data, monkeypatch, function):
     data.subject.build_store(SES)
-    before = path_of(data).read_bytes()
+    before = files_of(path_of(data))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    target = "pathlib.Path.replace" if function == "replace" else f"os.{function}"
+    target = "pathlib.Path.rename" if function == "rename" else f"os.{function}"
     monkeypatch.setattr(target, full)
     with pytest.raises(StoreError, match=r"No space left on device.*it takes .* MB") as caught:
         data.subject.build_store(SES, force=True)
     assert isinstance(caught.value, LaionFmriError)
     monkeypatch.undo()
     assert [p.name for p in path_of(data).parent.iterdir()] == [path_of(data).name]
-    assert path_of(data).read_bytes() == before
+    assert files_of(path_of(data)) == before
 
 
 def test_file_systems_that_cannot_reserve(data, monkeypatch):
@@ -586,7 +621,7 @@ def test_file_systems_that_cannot_reserve(data, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
     monkeypatch.delattr(os, "posix_fadvise")
     assert data.subject.build_store(SES, force=True).is_fresh
-    monkeypatch.setattr(store_file, "read_at", store_file.read_in_turn)
+    monkeypatch.setattr(store_shard, "read_at", store_shard.read_in_turn)
     assert without_warnings(lambda: data.subject.get_betas(SES)).shape[0] == len(LABELS)
 
 
@@ -685,6 +720,6 @@ def test_a_store_that_cannot_be_removed(data, monkeypatch):
     def refuse(self, missing_ok=False):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr("shutil.rmtree", refuse)
     with pytest.raises(StoreError, match="cannot be removed"):
         drop_store(SUB, data_dir=data.path)

@@ -7,7 +7,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from laion_fmri.layout import MASK_SOURCES
+from laion_fmri._errors import InvalidArgumentError
+from laion_fmri.layout import AVERAGES, MASK_SOURCES
 from laion_fmri.transfer.plan import count_of, format_bytes
 
 if TYPE_CHECKING:
@@ -23,10 +24,20 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     actions = store.add_subparsers(metavar="ACTION", required=True)
 
-    build = actions.add_parser("build", help="build the stores of a subject's sessions")
+    build = actions.add_parser(
+        "build", help="build a subject's stores: of sessions, or of averages"
+    )
     _add_which(build)
     build.add_argument(
         "--force", action="store_true", help="also rebuild stores that are up to date"
+    )
+    build.add_argument(
+        "--averages",
+        action="store_true",
+        help="build the mean response to each image over all local sessions instead",
+    )
+    build.add_argument(
+        "--jobs", type=int, metavar="N", help="sessions read at the same time (default: 1)"
     )
     build.add_argument("--dry-run", action="store_true", help="only show the size")
     build.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -43,7 +54,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     verify.add_argument("--quiet", action="store_true", help="no progress bar")
     verify.set_defaults(command=_verify)
 
-    drop = actions.add_parser("drop", help="remove the stores of a subject")
+    drop = actions.add_parser(
+        "drop", help="remove the stores of a subject (--ses averages: only those of averages)"
+    )
     _add_which(drop)
     drop.set_defaults(command=_drop)
 
@@ -59,25 +72,32 @@ def _add_which(action: argparse.ArgumentParser) -> None:
 def _build(options: argparse.Namespace) -> None:
     from laion_fmri import load_subject
     from laion_fmri.progress import progress_bar
-    from laion_fmri.store.betas_store import build_store, estimate_store_bytes
+    from laion_fmri.store.betas_store import build_stores, estimate_store_bytes
+    from laion_fmri.store.build_averages import build_averages, estimate_averages_bytes
 
     sub = load_subject(options.subject)
     source = options.mask_source or MASK_SOURCES[0]
     sessions = options.ses or sub.get_sessions()
-    sizes = {s: estimate_store_bytes(sub.name, s, source, sub.data_dir) for s in sessions}
-    print(
-        f"{count_of(len(sizes), 'store')} of {sub.name} ({source} mask), "
-        f"{format_bytes(sum(sizes.values()))} when built."
-    )
+    if options.averages and options.ses:
+        raise InvalidArgumentError("Averages are of all local sessions. Leave out --ses.")
+    if options.averages:
+        what, size = "Averages", estimate_averages_bytes(sub.name, source, sub.data_dir)
+    else:
+        what = count_of(len(sessions), "store")
+        size = sum(estimate_store_bytes(sub.name, s, source, sub.data_dir) for s in sessions)
+    print(f"{what} of {sub.name} ({source} mask), {format_bytes(size)} when built.")
     if options.dry_run:
         return
-    for session in sessions:
-        with progress_bar(total=100, desc=session, unit="%", disable=options.quiet) as bar:
+    with progress_bar(total=100, desc=sub.name, unit="%", disable=options.quiet) as bar:
 
-            def advance(fraction: float, bar=bar) -> None:
-                bar.update(round(100 * fraction) - bar.n)
+        def advance(fraction: float) -> None:
+            bar.update(round(100 * fraction) - bar.n)
 
-            build_store(sub.name, session, source, sub.data_dir, options.force, advance)
+        common = source, sub.data_dir, options.force, advance
+        if options.averages:
+            build_averages(sub.name, *common, options.jobs)
+        else:
+            build_stores(sub.name, sessions, *common, 1 if options.jobs is None else options.jobs)
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -125,7 +145,13 @@ def _drop(options: argparse.Namespace) -> None:
 def _lines(stores: Iterable[StoreInfo]) -> list[str]:
     return [
         f"{s.subject:<8}{s.session:<10}{s.mask_source:<12}{format_bytes(s.n_bytes):>8}  "
-        f"{count_of(s.n_trials, 'trial')} x {count_of(s.n_voxels, 'voxel')}  "
+        f"{_rows(s)} x {count_of(s.n_voxels, 'voxel')}  "
         f"{'fresh' if s.is_fresh else s.reason}"
         for s in stores
     ]
+
+
+def _rows(store: StoreInfo) -> str:
+    if store.session == AVERAGES:
+        return count_of(store.n_images, "image")
+    return count_of(store.n_trials, "trial")

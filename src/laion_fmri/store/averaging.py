@@ -83,9 +83,13 @@ def add_trial(
     scores: NDArray[np.float32], sums: NDArray[np.float32], counts: NDArray[np.unsignedinteger]
 ) -> None:
     """Add the scores of one trial to the sums and counts of its image, in place."""
-    is_value = ~np.isnan(scores)
-    np.add(sums, scores, out=sums, where=is_value)
-    np.add(counts, is_value, out=counts)
+    missing = np.isnan(scores)
+    if missing.any():
+        np.add(sums, scores, out=sums, where=~missing)
+        counts += ~missing
+    else:  # a third of the time
+        sums += scores
+        counts += 1
 
 
 def means_of(sums: NDArray[np.float32], counts: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """The local store: an uncompressed copy of the masked betas, for fast reading.
 
-A store holds one session of one subject inside one brain mask, in a file below
+A store holds one session of one subject inside one brain mask, in a folder below
 ``{data_dir}/.laion_fmri/store/``, or below ``LAION_FMRI_STORE_DIR`` if set, for example for a
 read-only data directory. `Subject.get_betas` uses a fresh store, one whose betas and brain mask
 have not changed since it was built; copying the data directory keeps it fresh. The values are
@@ -10,76 +10,79 @@ identical. An outdated or damaged store is ignored, with a warning on how to reb
 A store requires 4 bytes per voxel and trial: 1.1 to 1.4 GB per session at the published size,
 slightly more than the compressed betas. Building it takes about as long as reading a session once.
 `estimate_store_bytes` computes the size in advance, `list_stores` shows existing stores.
-`laion_fmri.store.file` describes and explains the layout.
+A store is a Zarr v3 group, which zarr-python, TensorStore and xarray open too;
+`laion_fmri.store.file` describes and explains the layout. `list_stores`, `drop_store` and
+`verify_stores` include the averages of `laion_fmri.store.averages_store`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri import layout
+from laion_fmri import layout, memory
 from laion_fmri._errors import DamagedFileError, InconsistentDataError, StoreError
-from laion_fmri.atomic_write import partial_files
+from laion_fmri.arguments import number_of_jobs
+from laion_fmri.atomic_write import partial_files, remove
 from laion_fmri.config import load_settings
 from laion_fmri.fingerprint import FileFingerprint
+from laion_fmri.store import averages_store
 from laion_fmri.store.file import BetasStore, Header
+from laion_fmri.store.folder import folder_bytes
+from laion_fmri.store.places import (
+    OTHER_RELEASE,
+    STORE_DIR,
+    StoreInfo,
+    change_of,
+    change_of_mask,
+    mask_path,
+    store_root,
+    subject_files,
+)
 from laion_fmri.store.writer import write_store
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.masks import MASK_SOURCES, nonzero, require_mask_source
 from laion_fmri.volumes.nifti import Grid
 
-STORE_DIR = ".laion_fmri/store"
-"""Default folder, relative to the data directory."""
+__all__ = [
+    "STORE_DIR",
+    "StoreInfo",
+    "build_store",
+    "build_stores",
+    "drop_store",
+    "estimate_store_bytes",
+    "fresh_store",
+    "list_stores",
+    "store_for",
+    "store_path",
+    "store_root",
+    "stored_brain_mask",
+    "verify_stores",
+]
 
-_NAME = re.compile(r"(sub-[A-Za-z0-9]+)_(ses-[A-Za-z0-9]+)_mask-([a-z]+)_betas\.store")
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """A store on disk.
-
-    Attributes
-    ----------
-    subject, session, mask_source : str
-    path : Path
-    n_trials, n_voxels : int
-        0 if the file is damaged.
-    n_bytes : int
-        Size of the file.
-    is_fresh : bool
-        Whether `get_betas` uses it.
-    reason : str
-        Why it is not used; empty if it is.
-    """
-
-    subject: str
-    session: str
-    mask_source: str
-    path: Path
-    n_trials: int
-    n_voxels: int
-    n_bytes: int
-    is_fresh: bool
-    reason: str
-
-
-def store_root(data_dir: Path) -> Path:
-    """Return the folder of the stores of a data directory."""
-    return load_settings().store_dir or data_dir / STORE_DIR
+_BUFFERS = 200_000_000  # bytes of memory of a session that is being built
+_NAME = re.compile(r"(sub-[A-Za-z0-9]+)_(ses-[A-Za-z0-9]+)_mask-([a-z]+)_betas\.(?:zarr|store)")
 
 
 def store_path(data_dir: Path, subject: str, session: str, mask_source: str) -> Path:
     """Return the path of the store of a session; it need not exist."""
-    return store_root(data_dir) / subject / f"{subject}_{session}_mask-{mask_source}_betas.store"
+    return store_root(data_dir) / subject / f"{subject}_{session}_mask-{mask_source}_betas.zarr"
+
+
+def _existing(path: Path) -> Path:
+    """The path of the store, or that of an earlier release, which was one file."""
+    earlier = path.with_suffix(".store")
+    return earlier if not path.exists() and earlier.exists() else path
 
 
 # --- using ------------------------------------------------------------------------------
@@ -93,7 +96,7 @@ def fresh_store(files: SubjectFiles, session: str, mask_source: str) -> BetasSto
     UserWarning
         When it is outdated or damaged; None is returned.
     """
-    path = store_path(files.data_dir, files.name, session, mask_source)
+    path = _existing(store_path(files.data_dir, files.name, session, mask_source))
     store, reason = _examined(path, files, session, mask_source)
     if not reason:
         return store
@@ -138,14 +141,14 @@ def stored_brain_mask(
     -------
     tuple of Grid and bool array of shape (n_total_voxels,), or None
     """
-    mask = _mask_path(files, mask_source)
+    mask = mask_path(files, mask_source)
     for path in _store_paths(files.data_dir, files.name):
         if _parts(path)[2] != mask_source:
             continue
         try:
             header = BetasStore.open(path).header
             unchanged = header.mask_source == mask_source and header.mask.matches(mask)
-        except (OSError, DamagedFileError):  # fall back to the mask's own file
+        except (OSError, StoreError, DamagedFileError):  # fall back to the mask's own file
             continue
         if unchanged:
             inside = np.zeros(header.grid.n_voxels, dtype=bool)
@@ -178,7 +181,9 @@ def estimate_store_bytes(
     DataNotDownloadedError
         When the betas or the brain mask are not downloaded.
     """
-    return _planned(_files(subject, data_dir), layout.session_id(session), mask_source).n_bytes
+    return _planned(
+        subject_files(subject, data_dir), layout.session_id(session), mask_source
+    ).n_bytes
 
 
 def build_store(
@@ -221,24 +226,88 @@ def build_store(
     StoreError
         When the store cannot be written, as on a full disk. No partial file remains.
     """
-    files, session = _files(subject, data_dir), layout.session_id(session)
+    files, session = subject_files(subject, data_dir), layout.session_id(session)
     path = store_path(files.data_dir, files.name, session, require_mask_source(mask_source))
     if force or _examined(path, files, session, mask_source)[1]:
         header = _planned(files, session, mask_source)
         write_store(path, header, files.series(session, header.grid), progress)
         if reason := _changed(header, files):
-            path.unlink(missing_ok=True)
+            remove(path)
             raise InconsistentDataError(
                 f"While the store of {files.name} {session} was built, {reason}. Build it again "
                 "when nothing else works on these files."
             )
+        path.with_suffix(".store").unlink(missing_ok=True)  # of an earlier release
     return _info(path, files, session, mask_source)
+
+
+def build_stores(
+    subject: str,
+    sessions: Iterable[str],
+    mask_source: str = "anatomical",
+    data_dir: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Callable[[float], None] | None = None,
+    n_jobs: int = 1,
+) -> dict[str, StoreInfo]:
+    """Build the stores of several sessions, some of them at the same time.
+
+    Parameters
+    ----------
+    subject, mask_source, data_dir, force
+        As for `build_store`.
+    sessions : iterable of str
+    progress : callable, optional
+        Called periodically with the completed fraction of all sessions, from one thread at a time.
+    n_jobs : int
+        Number of threads, each of which decompresses one session, -1 for one a processor; fewer if
+        the free memory has no room for their buffers, 0.2 GB each. Threads suffice, since
+        decompressing is outside Python's lock.
+
+    Returns
+    -------
+    dict of str to StoreInfo
+        In the order of `sessions`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When `n_jobs` is no number of jobs.
+    DataNotDownloadedError, DamagedFileError, InconsistentDataError, StoreError
+        As for `build_store`. Sessions that are being built are completed first.
+    """
+    names = [*dict.fromkeys(map(layout.session_id, sessions))]
+    done = dict.fromkeys(names, 0.0)
+    lock = threading.Lock()
+
+    def build(session: str) -> StoreInfo:
+        def advance(fraction: float) -> None:
+            with lock:
+                done[session] = fraction
+                if progress is not None:
+                    progress(sum(done.values()) / len(done))
+
+        info = build_store(subject, session, mask_source, data_dir, force, advance)
+        advance(1)
+        return info
+
+    room = max(1, memory.available() // _BUFFERS)
+    n_threads = min(number_of_jobs(n_jobs), room, max(1, len(names)))
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [pool.submit(build, session) for session in names]
+        try:
+            return {name: one.result() for name, one in zip(names, futures, strict=True)}
+        finally:  # after an error, no other session starts
+            for future in futures:
+                future.cancel()
 
 
 def list_stores(
     data_dir: str | os.PathLike[str] | None = None, subject: str | None = None
 ) -> list[StoreInfo]:
     """List the stores on disk, or of one subject, by subject, session and mask source.
+
+    Stores of image averages have the session ``"averages"``.
 
     Parameters
     ----------
@@ -248,7 +317,7 @@ def list_stores(
     """
     root = load_settings(data_dir=data_dir).require_data_dir()
     name = layout.subject_id(subject) if subject is not None else None
-    found = []
+    found = averages_store.list_averages(root, name)
     for path in _store_paths(root, name):
         sub, ses, source = _parts(path)
         found.append(_info(path, SubjectFiles(sub, root), ses, source))
@@ -269,7 +338,7 @@ def drop_store(
     ----------
     subject : str
     session : str, optional
-        Session to remove; all by default.
+        Session to remove, or ``"averages"``; all by default.
     mask_source : {"anatomical", "rsquare"}, optional
         Brain mask to remove; both by default.
     data_dir : path, optional
@@ -285,14 +354,14 @@ def drop_store(
     StoreError
         When a file cannot be removed.
     """
-    ses = layout.session_id(session) if session is not None else None
+    ses = session if session in (None, layout.AVERAGES) else layout.session_id(session)
     source = require_mask_source(mask_source) if mask_source is not None else None
     dropped = []
     for store in list_stores(data_dir, subject):
         if ses in (None, store.session) and source in (None, store.mask_source):
             try:
                 for path in (store.path, *partial_files(store.path)):
-                    path.unlink(missing_ok=True)
+                    remove(path)
             except OSError as error:
                 raise StoreError(
                     f"The store {store.path} cannot be removed ({error.strerror}). Check the "
@@ -329,22 +398,9 @@ def verify_stores(
 # --- internals -----------------------------------------------------------------------------
 
 
-def _files(subject: str, data_dir: str | os.PathLike[str] | None) -> SubjectFiles:
-    root = load_settings(data_dir=data_dir).require_data_dir()
-    return SubjectFiles(layout.subject_id(subject), root)
-
-
-def _mask_path(files: SubjectFiles, mask_source: str) -> Path:
-    """The file that `SubjectFiles.brain_volume` reads."""
-    if require_mask_source(mask_source) == "rsquare":
-        return files.local(layout.mean_rsquare(files.name))
-    key = layout.anatomical(files.name, "desc-brain_mask", layout.FUNCTIONAL_RES)
-    return files.local(key, include="anatomical")
-
-
 def _planned(files: SubjectFiles, session: str, mask_source: str) -> Header:
     """Return the header of a store to build from the current files."""
-    mask = _mask_path(files, mask_source)
+    mask = mask_path(files, mask_source)
     betas = files.require_betas(session)
     sources = FileFingerprint.of(betas), FileFingerprint.of(mask)  # recorded before reading
     brain = files.brain_volume(mask_source)
@@ -359,12 +415,14 @@ def _examined(
     path: Path, files: SubjectFiles, session: str, mask_source: str
 ) -> tuple[BetasStore | None, str]:
     """Open a store, None if damaged; and return why it cannot be used, empty if it can."""
+    if path.suffix == ".store":
+        return None, OTHER_RELEASE
     try:
         store = BetasStore.open(path)
     except FileNotFoundError:
         return None, "there is none"
     except StoreError:
-        return None, "it was built by another release of this package"
+        return None, OTHER_RELEASE
     except (OSError, DamagedFileError) as error:
         return None, f"it is damaged ({error})"
     said = (store.header.subject, store.header.session, store.header.mask_source)
@@ -378,18 +436,9 @@ def _changed(header: Header, files: SubjectFiles) -> str:
     betas = files.betas_path(header.session)
     if betas is None:
         return "the betas are gone"
-    try:
-        mask = _mask_path(files, header.mask_source)
-    except FileNotFoundError:
-        return "the brain mask is gone"
-    try:
-        if not header.betas.matches(betas):
-            return "the betas have changed"
-        if not header.mask.matches(mask):
-            return "the brain mask has changed"
-    except OSError as error:
-        return f"the files it was made from cannot be read ({error})"
-    return ""
+    return change_of(header.betas, betas, "the betas have changed") or change_of_mask(
+        header.mask, files, header.mask_source
+    )
 
 
 def _info(path: Path, files: SubjectFiles, session: str, mask_source: str) -> StoreInfo:
@@ -402,26 +451,26 @@ def _info(path: Path, files: SubjectFiles, session: str, mask_source: str) -> St
         path=path,
         n_trials=header.n_trials if header else 0,
         n_voxels=len(header.voxels) if header else 0,
-        n_bytes=path.stat().st_size if path.exists() else 0,
+        n_bytes=folder_bytes(path),
         is_fresh=not reason,
         reason=reason,
     )
 
 
 def _verified(info: StoreInfo, progress: Callable[[StoreInfo, float], None] | None) -> StoreInfo:
-    try:
-        store = BetasStore.open(info.path)
-        store.verify(partial(progress, info) if progress is not None else None)
-    except StoreError:  # from another release, as its `reason` says
+    if info.reason == OTHER_RELEASE:
         return info
+    kind = averages_store.AveragesStore if info.session == layout.AVERAGES else BetasStore
+    try:
+        kind.open(info.path).verify(partial(progress, info) if progress is not None else None)
     except (OSError, DamagedFileError) as error:
         return replace(info, is_fresh=False, reason=f"it is damaged ({error})")
     return info
 
 
 def _store_paths(data_dir: Path, subject: str | None) -> Iterator[Path]:
-    for path in sorted(store_root(data_dir).glob(f"{subject or 'sub-*'}/*.store")):
-        if _NAME.fullmatch(path.name):
+    for path in sorted(store_root(data_dir).glob(f"{subject or 'sub-*'}/*_betas.*")):
+        if _NAME.fullmatch(path.name) and _existing(path.with_suffix(".zarr")) == path:
             yield path
 
 

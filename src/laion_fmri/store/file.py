@@ -1,13 +1,8 @@
-"""The file of a store: the betas of one session, masked, uncompressed, in blocks of voxels.
+"""A store of betas: one session, masked, uncompressed, in blocks of 64 neighbouring voxels.
 
-The file has four parts: a header that describes the content and its sources;
-the voxels, flat grid indices in C order (int64, increasing); the numbers (float32, little
-endian); and the CRC-32 of each block of numbers (uint32). The numbers are divided into blocks of 64
-neighbouring voxels (the last may be narrower), stored trial by trial within a block. One checksum
-covers the first two parts, one the last.
-
-A block that is read completely is checked against its CRC-32; reading one trial reads a part of
-each block, which only `BetasStore.verify` checks.
+It is a Zarr v3 group (see `laion_fmri.store.zarr_format`) with ``betas`` (trial, voxel), float32,
+and ``voxel``, the flat grid indices in C order (int64, increasing). The attributes of the group
+describe the content and its sources.
 
 The layout was measured (``tests/benchmarks/bench_store.py --layouts``) with 1,066 trials
 of 320,332 voxels, 1.37 GB, on two busy cores and a virtual disk. Median ms for an ROI of
@@ -35,42 +30,25 @@ costs more than copying whole blocks.
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import struct
-import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import pairwise, repeat
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import memory
-from laion_fmri._errors import DamagedFileError, StoreError
+from laion_fmri._errors import DamagedFileError
 from laion_fmri.fingerprint import FileFingerprint
+from laion_fmri.store.folder import StoreFolder
+from laion_fmri.store.shard import AGAIN
+from laion_fmri.store.zarr_format import Contents, SmallArray
 from laion_fmri.volumes.nifti import Grid
 
+T = TypeVar("T")
 WIDTH = 64
 """Number of voxels per block."""
-
-_MAGIC = b"LAIONBET"
-_VERSION = 2
-_PREAMBLE = struct.Struct("<8sIIQQ")  # magic, version, checksum, bytes of header, voxels
-NUMBER = np.dtype("<f4")
-"""The type of stored betas."""
-
-_INDEX = np.dtype("<i8")
-_CHECKSUM = np.dtype("<u4")
-_PAGE = 4096  # the numbers start at a multiple of it
-_BLOCKS_AT_ONCE = 64
-_FEW_TRIALS = 16  # above this, reading whole blocks is faster
-_AGAIN = "Build it again (build_store, or `laion-fmri store build`)."
-_UNREADABLE = (struct.error, ValueError, KeyError, TypeError, OSError)
-_place_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,52 +78,54 @@ class Header:
     mask: FileFingerprint
     width: int = WIDTH
 
-    def pack(self) -> bytes:
-        """Return the first two parts of the file, up to the numbers."""
+    @property
+    def contents(self) -> Contents:
+        """The arrays and the description of the store."""
         said = {
             "subject": self.subject,
             "session": self.session,
             "mask_source": self.mask_source,
-            "shape": self.grid.shape,
-            "affine": self.grid.affine.tolist(),
-            "n_trials": self.n_trials,
-            "width": self.width,
-            "betas": asdict(self.betas),
-            "mask": asdict(self.mask),
+            **grid_as_json(self.grid),
+            "betas_file": asdict(self.betas),
+            "mask_file": asdict(self.mask),
         }
-        text = json.dumps(said).encode()
-        text += b" " * (-(_PREAMBLE.size + len(text)) % _INDEX.itemsize)
-        body = text + self.voxels.astype(_INDEX).tobytes()
-        preamble = _PREAMBLE.pack(_MAGIC, _VERSION, crc32(body), len(text), len(self.voxels))
-        return preamble + body + bytes(-(len(preamble) + len(body)) % _PAGE)
+        small = {"voxel": SmallArray(("voxel",), self.voxels)}
+        shape = self.n_trials, len(self.voxels)
+        return Contents("betas", ("trial", "voxel"), shape, self.width, small, said)
 
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return math.ceil(len(self.voxels) / self.width)
+    @classmethod
+    def of(cls, contents: Contents) -> Header:
+        """Return the header of an open store.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            When it is no store of betas.
+        """
+        said = contents.said
+        return cls(
+            subject=said["subject"],
+            session=said["session"],
+            mask_source=said["mask_source"],
+            grid=grid_from_json(said),
+            voxels=contents.small["voxel"].values,
+            n_trials=contents.shape[0],
+            betas=FileFingerprint(**said["betas_file"]),
+            mask=FileFingerprint(**said["mask_file"]),
+            width=contents.width,
+        )
 
     @property
     def n_bytes(self) -> int:
-        """Size of the whole file."""
-        return self.n_bytes_after(len(self.pack()))
-
-    def n_bytes_after(self, begin: int) -> int:
-        """Return the size of a file whose numbers start at `begin`."""
-        numbers = self.n_trials * len(self.voxels) * NUMBER.itemsize
-        return begin + numbers + (self.n_blocks + 1) * _CHECKSUM.itemsize
-
-
-def pack_checksums(checksums: NDArray[np.uint32]) -> bytes:
-    """Return the last part of the file, from the CRC-32 of each block."""
-    body = checksums.astype(_CHECKSUM).tobytes()
-    return body + np.array([crc32(body)], _CHECKSUM).tobytes()
+        """Size of all files."""
+        return self.contents.n_bytes
 
 
 class BetasStore:
     """An open store, with the reading methods of `Series`.
 
-    It stays readable when its file is replaced or removed, from any thread and after a fork. A
-    pickled store reopens its file when unpickled.
+    It stays readable when its files are replaced or removed, from any thread and after a fork. A
+    pickled store reopens its files when unpickled.
 
     Attributes
     ----------
@@ -153,18 +133,13 @@ class BetasStore:
     header : Header
     """
 
-    def __init__(
-        self, path: Path, header: Header, begin: int, checksums: NDArray[np.uint32], file: int
-    ) -> None:
-        self.path = path
+    def __init__(self, folder: StoreFolder, header: Header) -> None:
+        self.path = folder.path
         self.header = header
-        self._begin = begin
-        self._checksums = checksums
-        self._file = file
-        weakref.finalize(self, os.close, file)
+        self._folder = folder
 
-    def __reduce__(self) -> tuple[Callable[..., BetasStore], tuple[Path, int]]:
-        return _reopened, (self.path, crc32(self._checksums.tobytes()))
+    def __reduce__(self) -> tuple[Callable[..., BetasStore], tuple[Path, dict[str, str]]]:
+        return _reopened, (self.path, dict(self._folder.checksums))
 
     @classmethod
     def open(cls, path: Path) -> BetasStore:
@@ -176,24 +151,10 @@ class BetasStore:
         StoreError
             When another release wrote it with another layout.
         DamagedFileError
-            When it is not a store, or its length or checksum is wrong.
+            When it is not a store, or a length or checksum is wrong.
         """
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        try:
-            header, begin = _unpack(file)
-            n_bytes, expected = os.fstat(file).st_size, header.n_bytes_after(begin)
-            if n_bytes != expected:
-                raise ValueError(f"it has {n_bytes} bytes where {expected} were expected")
-            checksums = _unpack_checksums(file, header.n_blocks, n_bytes)
-        except BaseException as error:
-            os.close(file)
-            if isinstance(error, _OtherLayoutError):
-                text = f"{path} was built by another release of this package"
-                raise StoreError(f"{text} (layout {error}, not {_VERSION}). {_AGAIN}") from error
-            if isinstance(error, _UNREADABLE):
-                raise DamagedFileError(path, f"it is no whole store ({error})", _AGAIN) from error
-            raise
-        return cls(path, header, begin, checksums, file)
+        folder = StoreFolder.open(path)
+        return cls(folder, read_header(folder, Header.of))
 
     @property
     def n_volumes(self) -> int:
@@ -202,11 +163,7 @@ class BetasStore:
 
     def covers(self, voxels: NDArray[np.intp]) -> bool:
         """Whether all these voxels (flat grid indices) are in the store."""
-        kept = self.header.voxels
-        if len(voxels) >= len(kept):
-            return np.array_equal(voxels, kept)
-        places = np.searchsorted(kept, voxels)
-        return bool((kept[np.minimum(places, len(kept) - 1)] == voxels).all())
+        return covers(self.header.voxels, voxels)
 
     def masked(
         self, voxels: NDArray[np.intp], volumes: NDArray[np.intp] | None = None
@@ -229,19 +186,14 @@ class BetasStore:
         DamagedFileError
             When the file is shorter than expected.
         """
-        trials = np.arange(self.n_volumes) if volumes is None else np.asarray(volumes, np.intp)
-        out = memory.empty((len(trials), len(voxels)), np.float32)
-        if out.size:
-            # Reading all voxels is the common case, and searching for each would take longer.
-            whole = len(voxels) == len(self.header.voxels)
-            columns = None if whole else np.searchsorted(self.header.voxels, voxels)
-            few = len(trials) <= min(_FEW_TRIALS, self.n_volumes // 2)
-            read = self._read_trials if few else self._read_blocks
-            read(trials, columns, out)
+        rows = None if volumes is None else np.asarray(volumes, np.intp)
+        n_rows = self.n_volumes if rows is None else len(rows)
+        out = memory.empty((n_rows, len(voxels)), np.float32)
+        self._folder.shard.read(rows, columns_of(self.header.voxels, voxels), out)
         return out
 
     def verify(self, progress: Callable[[float], None] | None = None) -> None:
-        """Read everything and compare each block with its checksum.
+        """Read everything and compare it with its checksums.
 
         Parameters
         ----------
@@ -253,168 +205,54 @@ class BetasStore:
         DamagedFileError
             When a checksum is wrong.
         """
-        n_blocks = self.header.n_blocks
-        for first in range(0, n_blocks, _BLOCKS_AT_ONCE):
-            blocks = np.arange(first, min(first + _BLOCKS_AT_ONCE, n_blocks))
-            pieces = self._pieces(blocks, self._widths(blocks), 0, self.n_volumes)
-            for block, piece in zip(blocks.tolist(), pieces, strict=True):
-                self._intact(block, piece)
-            if progress is not None:
-                progress((first + len(blocks)) / n_blocks)
-
-    def _intact(self, block: int, piece: bytes) -> bytes:
-        if crc32(piece) != self._checksums[block]:
-            raise DamagedFileError(
-                self.path, f"block {block} of {self.header.n_blocks} has a wrong checksum", _AGAIN
-            )
-        return piece
-
-    def _read_trials(
-        self, trials: NDArray[np.intp], columns: NDArray[np.intp] | None, out: NDArray[np.float32]
-    ) -> None:
-        """Read trial by trial, only the requested part of each block."""
-        blocks, starts = self._blocks(columns)
-        widths = self._widths(blocks)
-        places: slice | NDArray[np.intp] = slice(None)
-        if columns is not None:  # positions in the concatenated voxels of the blocks
-            skipped = blocks * self.header.width - (np.cumsum(widths) - widths)
-            places = columns - np.repeat(skipped, np.diff(starts))
-        for trial, row in zip(trials.tolist(), out, strict=True):
-            numbers = b"".join(self._pieces(blocks, widths, trial, 1))
-            row[:] = np.frombuffer(numbers, NUMBER)[places]
-
-    def _read_blocks(
-        self, trials: NDArray[np.intp], columns: NDArray[np.intp] | None, out: NDArray[np.float32]
-    ) -> None:
-        """Read block by block, from the first to the last requested trial."""
-        first, n_read = int(trials[0]), int(trials[-1] - trials[0]) + 1
-        rows = _compact(trials - first)
-        if 2 * n_read > self.n_volumes:  # read whole blocks, so that checksums are verified
-            rows = _compact(trials)
-            first, n_read = 0, self.n_volumes
-        blocks, starts = self._blocks(columns)
-        pieces = self._pieces(blocks, self._widths(blocks), first, n_read)
-        if n_read == self.n_volumes:
-            pieces = map(self._intact, blocks.tolist(), pieces)
-        edges = pairwise(starts.tolist())
-        for block, piece, (a, b) in zip(blocks.tolist(), pieces, edges, strict=True):
-            numbers = np.frombuffer(piece, NUMBER).reshape(n_read, -1)
-            inside: slice | NDArray[np.intp] = slice(None)
-            if columns is not None:
-                inside = _compact(columns[a:b] - block * self.header.width)
-            if isinstance(inside, slice):
-                out[:, a:b] = numbers[rows, inside]
-            else:
-                out[:, a:b] = numbers[rows][:, inside]
-
-    def _blocks(
-        self, columns: NDArray[np.intp] | None
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the blocks of increasing columns, with the start of each block's columns."""
-        width, n_voxels = self.header.width, len(self.header.voxels)
-        if columns is None:
-            blocks = np.arange(self.header.n_blocks)
-            return blocks, np.append(blocks * width, n_voxels)
-        block_of = columns // width
-        starts = np.flatnonzero(np.diff(block_of, prepend=-1, append=-1))
-        return block_of[starts[:-1]], starts
-
-    def _widths(self, blocks: NDArray[np.intp]) -> NDArray[np.intp]:
-        width = self.header.width
-        return np.minimum(width, len(self.header.voxels) - blocks * width)
-
-    def _pieces(
-        self, blocks: NDArray[np.intp], widths: NDArray[np.intp], first: int, n_trials: int
-    ) -> Iterator[bytes]:
-        """Yield the bytes of consecutive trials in each block."""
-        before = blocks * self.header.width * self.n_volumes + widths * first
-        offsets = (self._begin + before * NUMBER.itemsize).tolist()
-        sizes = (widths * n_trials * NUMBER.itemsize).tolist()
-        file = repeat(self._file)
-        if hasattr(os, "posix_fadvise"):  # disks serve many concurrent requests faster
-            any(map(os.posix_fadvise, file, offsets, sizes, repeat(os.POSIX_FADV_WILLNEED)))
-        return map(self._whole, map(read_at, file, sizes, offsets), sizes)
-
-    def _whole(self, piece: bytes, size: int) -> bytes:
-        if len(piece) != size:
-            raise DamagedFileError(self.path, "it has become shorter", _AGAIN)
-        return piece
+        self._folder.verify(progress)
 
 
-class _OtherLayoutError(Exception):
-    """A store that another release of the package wrote."""
+def grid_as_json(grid: Grid) -> dict[str, Any]:
+    """Return what describes a grid in a store."""
+    return {"grid_shape": [*grid.shape], "affine": grid.affine.tolist()}
 
 
-def _unpack(file: int) -> tuple[Header, int]:
-    """Read the header of a store and the offset of its numbers."""
-    magic, version, checksum, n_text, n_voxels = _PREAMBLE.unpack(read_at(file, _PREAMBLE.size, 0))
-    if magic != _MAGIC:
-        raise ValueError("it does not begin like one")
-    if version != _VERSION:
-        raise _OtherLayoutError(version)
-    n_body = n_text + n_voxels * _INDEX.itemsize
-    if n_body > os.fstat(file).st_size:
-        raise ValueError("it ends too early")
-    body = read_at(file, n_body, _PREAMBLE.size)
-    if crc32(body) != checksum:
-        raise ValueError("its checksum is wrong")
-    said = json.loads(body[:n_text])
-    nx, ny, nz = said["shape"]
-    header = Header(
-        subject=said["subject"],
-        session=said["session"],
-        mask_source=said["mask_source"],
-        grid=Grid((nx, ny, nz), np.array(said["affine"], dtype=np.float64)),
-        voxels=np.frombuffer(body, _INDEX, offset=n_text),
-        n_trials=said["n_trials"],
-        betas=FileFingerprint(**said["betas"]),
-        mask=FileFingerprint(**said["mask"]),
-        width=said["width"],
-    )
-    end = _PREAMBLE.size + n_body
-    return header, end + -end % _PAGE
+def grid_from_json(said: Any) -> Grid:
+    """Return the grid of a store's description."""
+    nx, ny, nz = said["grid_shape"]
+    return Grid((nx, ny, nz), np.array(said["affine"], dtype=np.float64))
 
 
-def _unpack_checksums(file: int, n_blocks: int, n_bytes: int) -> NDArray[np.uint32]:
-    """Read the CRC-32 of each block from the end of the file."""
-    length = (n_blocks + 1) * _CHECKSUM.itemsize
-    part = read_at(file, length, n_bytes - length)
-    checksums = np.frombuffer(part, _CHECKSUM)
-    if crc32(part[: -_CHECKSUM.itemsize]) != checksums[-1]:
-        raise ValueError("the checksum of its checksums is wrong")
-    return checksums[:-1]
+def read_header(folder: StoreFolder, read: Callable[[Contents], T]) -> T:
+    """Interpret the contents of a store.
+
+    Raises
+    ------
+    DamagedFileError
+        When they are those of another kind of store.
+    """
+    try:
+        return read(folder.contents)
+    except (ValueError, KeyError, TypeError) as error:
+        problem = f"it is no store of this kind ({error})"
+        raise DamagedFileError(folder.path, problem, AGAIN) from error
 
 
-def _reopened(path: Path, identity: int) -> BetasStore:
+def covers(kept: NDArray[np.integer], voxels: NDArray[np.intp]) -> bool:
+    """Whether all these voxels are among the kept ones, both increasing."""
+    if len(voxels) >= len(kept):
+        return np.array_equal(voxels, kept)
+    places = np.searchsorted(kept, voxels)
+    return bool((kept[np.minimum(places, len(kept) - 1)] == voxels).all())
+
+
+def columns_of(kept: NDArray[np.integer], voxels: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Return the columns of voxels that a store has; None for all of them."""
+    # Reading all voxels is the common case, and searching for each would take longer.
+    return None if len(voxels) == len(kept) else np.searchsorted(kept, voxels)
+
+
+def _reopened(path: Path, checksums: dict[str, str]) -> BetasStore:
     """Reopen an unpickled store."""
     store = BetasStore.open(path)
-    if crc32(store._checksums.tobytes()) != identity:
+    if store._folder.checksums != checksums:
         raise DamagedFileError(
             path, "it was built again since this handle was pickled", "Open the store again."
         )
     return store
-
-
-def _compact(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """Return increasing positions as a slice if they are consecutive."""
-    if len(places) and places[-1] - places[0] + 1 == len(places):
-        return slice(int(places[0]), int(places[-1]) + 1)
-    return places
-
-
-def read_in_turn(file: int, n_bytes: int, offset: int) -> bytes:
-    """Read bytes of an open file at `offset`, on systems without ``os.pread``."""
-    with _place_lock:
-        os.lseek(file, offset, os.SEEK_SET)
-        return os.read(file, n_bytes)
-
-
-# Not every system has positional reads.
-read_at: Callable[[int, int, int], bytes] = getattr(os, "pread", read_in_turn)
-
-
-def crc32(data: bytes | memoryview, before: int = 0) -> int:
-    """Compute the CRC-32 of bytes, continuing from that of the preceding ones."""
-    from isal import isal_zlib
-
-    return isal_zlib.crc32(data, before)

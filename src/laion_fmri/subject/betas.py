@@ -151,6 +151,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = ...,
         force: bool = ...,
         progress: Callable[[float], None] | None = ...,
+        n_jobs: int = ...,
     ) -> StoreInfo: ...
 
     @overload
@@ -160,6 +161,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = ...,
         force: bool = ...,
         progress: Callable[[float], None] | None = ...,
+        n_jobs: int = ...,
     ) -> dict[str, StoreInfo]: ...
 
     def build_store(
@@ -168,11 +170,13 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = "anatomical",
         force: bool = False,
         progress: Callable[[float], None] | None = None,
+        n_jobs: int = 1,
     ) -> StoreInfo | dict[str, StoreInfo]:
         """Build local stores, which `get_betas` reads fast; fresh ones are kept.
 
         A store is an uncompressed copy of the masked betas below the data directory: 1.1 to 1.4 GB
         per session at the published size (see `estimate_store_bytes`). The values are identical.
+        It is a Zarr v3 group, which zarr-python, TensorStore and xarray open too.
 
         Parameters
         ----------
@@ -183,7 +187,9 @@ class BetasAccessors(LocalSubject):
         force : bool
             Rebuild stores even if they are fresh.
         progress : callable, optional
-            Called periodically with the completed fraction of a session.
+            Called periodically with the completed fraction of all sessions.
+        n_jobs : int
+            Number of sessions that are built at the same time, 0.2 GB of memory each.
 
         Returns
         -------
@@ -196,9 +202,54 @@ class BetasAccessors(LocalSubject):
         StoreError
             When a store cannot be written, as on a full disk. No partial file remains.
         """
-        from laion_fmri.store.betas_store import build_store
+        from laion_fmri.store.betas_store import build_stores
 
-        return self._by_session(
-            session,
-            lambda ses: build_store(self.name, ses, mask_source, self.data_dir, force, progress),
-        )
+        names = self._by_session(session, lambda ses: ses)
+        listed = [names] if isinstance(names, str) else names
+        built = build_stores(self.name, listed, mask_source, self.data_dir, force, progress, n_jobs)
+        return built[names] if isinstance(names, str) else built
+
+    def build_averages(
+        self,
+        mask_source: MaskSource = "anatomical",
+        force: bool = False,
+        progress: Callable[[float], None] | None = None,
+        n_jobs: int | None = None,
+    ) -> StoreInfo:
+        """Build the image averages of all downloaded sessions; fresh ones are kept.
+
+        The response to each image, z-scored within session and averaged over repeats, below the
+        data directory: 6.3 GB at the published size, instead of 41 GB of betas. `get_responses`
+        reads them fast. Building reads each session once, in 3 GB of memory, and needs 8 GB more
+        on the disk until it ends. Averages are outdated when a session is added.
+
+        Parameters
+        ----------
+        mask_source : {"anatomical", "rsquare"}
+            The brain mask whose voxels are stored.
+        force : bool
+            Rebuild averages even if they are fresh.
+        progress : callable, optional
+            Called periodically with the completed fraction.
+        n_jobs : int, optional
+            Number of sessions that are read at the same time, while another is averaged, if they
+            fit into the free memory; -1 is one a processor. By default one, within 3 GB of memory.
+
+        Returns
+        -------
+        StoreInfo
+
+        Raises
+        ------
+        DataNotDownloadedError
+            When there is no session, or a trial table or the brain mask is not downloaded.
+        InconsistentDataError
+            When betas, masks and trial tables do not fit together.
+        NotEnoughMemoryError
+            When a session does not fit into memory.
+        StoreError
+            When the averages cannot be written, as on a full disk. No partial file remains.
+        """
+        from laion_fmri.store.build_averages import build_averages
+
+        return build_averages(self.name, mask_source, self.data_dir, force, progress, n_jobs)
