@@ -6,8 +6,10 @@
 Prints medians in ms. `warm`: what is read was read before; `cold`: nothing of the file is in
 memory (Linux). An ROI is the one nearest to 500 voxels; `get_betas` is everything a user
 waits for, masks and trial table included. The baseline is `get_betas` before there is a
-store, in the same run. `--layouts` writes the same numbers in other layouts beside it and
-reads those as memory maps.
+store, in the same run. zarr-python and TensorStore read the files of the store; HDF5 reads a
+copy with the same blocks, one block after another, with its checksums (fletcher32) and without.
+Budgets: an ROI warm in 10 ms and 1.5 × HDF5 without checksums. `--layouts` writes the same numbers
+in other layouts beside it and reads those as memory maps.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from bench_betas import SESSION, SUBJECT, prepare
 
+from laion_fmri.atomic_write import remove
 from laion_fmri.store import betas_store as store
 from laion_fmri.store.file import BetasStore
 from laion_fmri.store.writer import write_store
@@ -47,10 +50,12 @@ def milliseconds(read: Callable[[], object], repeats: int, before: Callable[[], 
 
 
 def forget(path: Path) -> None:
-    """Have the kernel drop what it holds of a file."""
-    file = os.open(path, os.O_RDONLY)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(file)
+    """Have the kernel drop what it holds of a file, or of the files in a folder."""
+    for part in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if part.is_file():
+            file = os.open(part, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
 
 
 def questions(sub: Subject, n_voxels: int, n_trials: int) -> dict[str, tuple]:
@@ -68,10 +73,12 @@ def questions(sub: Subject, n_voxels: int, n_trials: int) -> dict[str, tuple]:
     }
 
 
-def report(name: str, path: Path, read: Read, asked: dict[str, tuple], repeats: int) -> None:
-    """One line: warm and cold medians of each question."""
-    cells = []
-    for columns, trials in asked.values():
+def report(
+    name: str, path: Path, read: Read, asked: dict[str, tuple], repeats: int
+) -> dict[str, float]:
+    """One line: warm and cold medians of each question; return the warm ones."""
+    cells, medians = [], {}
+    for question, (columns, trials) in asked.items():
         n_repeats = repeats if columns is not None or trials is not None else 3
         warm = milliseconds(lambda c=columns, t=trials: read(c, t), n_repeats)
         cold = math.nan
@@ -81,7 +88,9 @@ def report(name: str, path: Path, read: Read, asked: dict[str, tuple], repeats: 
             )
             read(columns, trials)
         cells.append(f"{warm:8.1f} {cold:7.0f}")
+        medians[question] = warm
     print(f"{name:<34}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+    return medians
 
 
 def kept(path: Path) -> Read:
@@ -93,6 +102,89 @@ def kept(path: Path) -> Read:
         return opened.masked(voxels if columns is None else voxels[columns], trials)
 
     return read
+
+
+def with_zarr(path: Path) -> Read:
+    """Reading the store with zarr-python, opened each time."""
+    import zarr
+
+    def read(columns, trials):
+        array = zarr.open_array(path / "betas", mode="r")
+        if trials is not None:
+            return array[int(trials[0])]
+        return array[:] if columns is None else array.oindex[:, columns]
+
+    return read
+
+
+def with_tensorstore(path: Path) -> Read:
+    """Reading the store with TensorStore, opened each time, without a cache."""
+    import tensorstore
+
+    kvstore = {"driver": "file", "path": str(path / "betas")}
+
+    def read(columns, trials):
+        array = tensorstore.open({"driver": "zarr3", "kvstore": kvstore}).result()
+        if trials is not None:
+            return array[int(trials[0])].read().result()
+        return (array if columns is None else array[:, columns]).read().result()
+
+    return read
+
+
+def with_hdf5(path: Path) -> Read:
+    """Reading a copy in HDF5 block by block, opened each time."""
+    import h5py
+
+    def read(columns, trials):
+        with h5py.File(path) as file:
+            array = file["betas"]
+            if trials is not None:
+                return array[int(trials[0])]
+            if columns is None:
+                return array[:]
+            out = np.empty((len(array), len(columns)), np.float32)
+            width = array.chunks[1]
+            for block in np.unique(columns // width):
+                mine = columns // width == block
+                numbers = array[:, block * width : (block + 1) * width]
+                out[:, mine] = numbers[:, columns[mine] - block * width]
+            return out
+
+    return read
+
+
+def write_hdf5(path: Path, betas: np.ndarray, fletcher32: bool) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        chunks = (len(betas), 64)
+        file.create_dataset("betas", data=betas, chunks=chunks, fletcher32=fletcher32)
+
+
+def compare_readers(path: Path, asked: dict[str, tuple], repeats: int) -> None:
+    """Other readers of the same numbers; which answer they give is compared, too."""
+    own = kept(path)
+    mine = report("own reader", path, own, asked, repeats)
+    others = {"zarr-python": (path, with_zarr), "TensorStore": (path, with_tensorstore)}
+    copies = {"HDF5": False, "HDF5, fletcher32": True}
+    try:
+        betas = own(None, None)
+        for name, fletcher32 in copies.items():
+            copy = path.with_suffix(f".{fletcher32}.h5")
+            write_hdf5(copy, betas, fletcher32)
+            others[name] = copy, with_hdf5
+        for name, (source, reader) in others.items():
+            for columns, trials in asked.values():
+                expected = own(columns, trials)
+                got = np.asarray(reader(source)(columns, trials)).reshape(expected.shape)
+                assert got.tobytes() == expected.tobytes(), name
+            theirs = report(name, source, reader(source), asked, repeats)
+            ratios = [f"{mine[question] / theirs[question]:.2f}" for question in asked]
+            print(f"{'  own reader / it':<34}" + "".join(f"{one:>18}" for one in ratios))
+    finally:
+        for fletcher32 in copies.values():
+            path.with_suffix(f".{fletcher32}.h5").unlink(missing_ok=True)
 
 
 def mapped(path: Path, shape: tuple[int, int], n_rows: int, by_voxel: bool) -> Read:
@@ -130,12 +222,12 @@ def write_mapped(path: Path, betas: np.ndarray, n_rows: int, by_voxel: bool) -> 
 def compare_layouts(sub: Subject, asked: dict[str, tuple], repeats: int) -> None:
     path = store.store_path(sub.data_dir, SUBJECT, SESSION, "anatomical")
     header = BetasStore.open(path).header
-    other = path.with_suffix(".other")
+    other, folder = path.with_suffix(".other"), path.with_suffix(".widths")
     try:
         for width in (16, 32, 64, 128, 256, 1024):
             series = SubjectFiles(sub.name, sub.data_dir).series(SESSION, header.grid)
-            write_store(other, replace(header, width=width), series)
-            report(f"blocks of {width} voxels", other, kept(other), asked, repeats)
+            write_store(folder, replace(header, width=width), series)
+            report(f"blocks of {width} voxels", folder, kept(folder), asked, repeats)
         betas = kept(path)(None, None)
         for name, n_rows, by_voxel in (
             ("trial after trial", 1, False),
@@ -146,7 +238,8 @@ def compare_layouts(sub: Subject, asked: dict[str, tuple], repeats: int) -> None
             write_mapped(other, betas, n_rows, by_voxel)
             report(name, other, mapped(other, betas.shape, n_rows, by_voxel), asked, repeats)
     finally:
-        other.unlink(missing_ok=True)
+        remove(other)
+        remove(folder)
 
 
 def main() -> None:
@@ -172,7 +265,7 @@ def main() -> None:
         )
         asked = questions(sub, info.n_voxels, info.n_trials)
         print("ms, warm and cold: " + "; ".join(asked))
-        report("store", info.path, kept(info.path), asked, options.repeats)
+        compare_readers(info.path, asked, options.repeats)
         name = next(iter(asked)).split(" ")[0]
         roi = milliseconds(lambda: sub.get_betas(SESSION, roi=name), options.repeats)
         whole = milliseconds(lambda: sub.get_betas(SESSION), 3)
