@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from laion_fmri.file_table import find_files
     from laion_fmri.group import Group, load_subjects
     from laion_fmri.layout import resolve_subject_id
-    from laion_fmri.responses import Responses
+    from laion_fmri.responses import GroupResponses, Responses
     from laion_fmri.splits import download_splits, load_split
     from laion_fmri.stimuli.caption_search import search_captions
     from laion_fmri.stimuli.captions import Captions
@@ -128,6 +128,7 @@ _HOME = {
     "download_segmentations": "download",
     "download_stimuli": "download",
     "Group": "group",
+    "GroupResponses": "responses",
     "load_subjects": "group",
     "nearest_images": "analysis.neighbours",
     "similar_trials": "analysis.neighbours",
@@ -173,6 +174,7 @@ __all__ = [
     "Features",
     "FormRefusedError",
     "Group",
+    "GroupResponses",
     "InconsistentDataError",
     "InvalidArgumentError",
     "LaionFmriError",

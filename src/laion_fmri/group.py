@@ -19,6 +19,9 @@ from laion_fmri.arguments import as_items, as_scalar, is_single, is_word, one_of
 from laion_fmri.betas import read_betas
 from laion_fmri.config import load_settings
 from laion_fmri.html import shortened, table
+from laion_fmri.responses.choices import Images as ImageQuery
+from laion_fmri.responses.group import GroupResponses, read_aligned
+from laion_fmri.responses.request import NanPolicy, ZScore
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.stimuli.images import Images
 from laion_fmri.stimuli.metadata import require_stimulus_file
@@ -255,6 +258,69 @@ class Group(_Members):
             else betas[name, ""]
             for name, found in requests.items()
         }
+
+    def get_responses(
+        self,
+        roi: RoiQuery | None = None,
+        images: ImageQuery = "shared",
+        mask: Masks | None = None,
+        session: OneSession | SeveralSessions = None,
+        zscore: ZScore = "session",
+        nan: NanPolicy = "omit",
+        mask_source: MaskSource = "anatomical",
+        n_jobs: int = 1,
+    ) -> GroupResponses:
+        """Read every subject's average responses to the images that all of them saw.
+
+        Parameters
+        ----------
+        roi : str or list of str, optional
+            Voxels of these ROIs of each subject.
+        images : str or list of str
+            ``"shared"`` or names, as in `Subject.get_responses`.
+        mask : mapping of str to bool array, optional
+            Subject to its mask. Not with `roi`.
+        session, zscore, nan, mask_source, n_jobs
+            As in `Subject.get_responses`, for each subject.
+
+        Returns
+        -------
+        GroupResponses
+            A mapping of subject to `Responses`. Images are rows in the same order for all, sorted
+            by name or in the order of the names given. Images that only some of the subjects saw
+            are in ``left_out``; ``joined()`` puts the voxels side by side.
+
+        Raises
+        ------
+        NoMatchingDataError
+            When there is no image that all subjects saw, or a subject has no voxel there.
+        DataNotDownloadedError
+            When a subject lacks a file; the message names it.
+        UnknownNameError
+            When a subject lacks an ROI.
+        NotEnoughMemoryError
+            When the responses of all subjects do not fit into memory together.
+
+        Notes
+        -----
+        Files, ROIs and memory are checked before any betas are read.
+
+        Examples
+        --------
+        >>> found = load_subjects(["sub-01", "sub-03"]).get_responses("FFA1")
+        >>> len(found["sub-01"]) == len(found["sub-03"]) == len(found.names)
+        True
+        """
+        masks = self._masks(mask)
+        roi = roi if roi is None else as_items(roi)  # the first subject would exhaust an iterator
+        chosen = images if is_single(images) else as_items(images)
+        requests = self._each(
+            session,
+            lambda sub, ses: sub.request_responses(
+                chosen, roi, masks.get(sub.name), ses, zscore, True, nan, mask_source
+            ),
+        )
+        return read_aligned(requests, n_jobs, is_sorted=is_single(images))
 
     @overload
     def get_shared_trial_info(  # type: ignore[overload-overlap]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from laion_fmri.betas import BetasRequest, brain_mask, read_ahead, request_betas
 from laion_fmri.responses.choices import Images, chosen_images
 from laion_fmri.responses.container import Responses
 from laion_fmri.responses.tables import (
+    count_repeats,
     has_volume,
     image_table,
     left_out_table,
@@ -46,6 +48,7 @@ ZSCORES: tuple[ZScore, ...] = ("session", "run", "none")
 NAN_POLICIES: tuple[NanPolicy, ...] = ("omit", "raise", "drop_voxels", "keep")
 
 Tables = Mapping[str, "pd.DataFrame"]
+Row = tuple[str, str, str]
 OnSession = Callable[[str], None]
 
 
@@ -56,28 +59,35 @@ class ResponsesRequest:
     Attributes
     ----------
     files : SubjectFiles
+    sessions : tuple of str
     names : tuple of str
         Images that were shown, in the order of the averages.
+    repeats : ndarray of int, shape (n_images, n_sessions)
+        Number of trials with each image in each session.
     tables : mapping of str to DataFrame
         The trial table of each session.
     requests : mapping of str to BetasRequest
-        The betas of the sessions that show any of the images.
+        The betas of each session.
+    grid : Grid
+    brain : ndarray of bool, shape (n_total_voxels,)
     voxels : ndarray of int, shape (n_voxels,)
         Flat grid indices in C order, increasing.
-    left_out : list of tuple of str
+    left_out : sequence of tuple of str
         Rows of `Responses.left_out`.
     is_average : bool
     zscore, nan, mask_source : str
     """
 
     files: SubjectFiles
+    sessions: tuple[str, ...]
     names: tuple[str, ...]
+    repeats: NDArray[np.integer]
     tables: Tables
     requests: Mapping[str, BetasRequest]
     grid: Grid
     brain: NDArray[np.bool_]
     voxels: NDArray[np.intp]
-    left_out: Sequence[tuple[str, str, str]]
+    left_out: Sequence[Row]
     is_average: bool
     zscore: ZScore
     nan: NanPolicy
@@ -86,7 +96,7 @@ class ResponsesRequest:
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the values; `nan` ``"drop_voxels"`` may remove some of the voxels."""
-        n_rows = len(self.names) if self.is_average else sum(map(len, self._rows().values()))
+        n_rows = len(self.names) if self.is_average else int(self.repeats.sum())
         return n_rows, len(self.voxels)
 
     @property
@@ -106,8 +116,24 @@ class ResponsesRequest:
         return (
             f"<Request for responses of {self.files.name}: {count_of(n_rows, unit)} × "
             f"{count_of(n_voxels, 'voxel')}, float32, {format_bytes(self.n_bytes)}, from "
-            f"{count_of(len(self.requests), 'session')}; reading takes "
+            f"{count_of(len(self._showing), 'session')}; reading takes "
             f"{format_bytes(self.n_bytes_of_reading)} of memory>"
+        )
+
+    @property
+    def _showing(self) -> list[str]:
+        """The sessions that show any of the images."""
+        return list(compress(self.sessions, self.repeats.sum(axis=0).tolist()))
+
+    def only(self, names: Sequence[str], left_out: Iterable[Row] = ()) -> ResponsesRequest:
+        """Return a request for some of the images, with further rows of what was left out."""
+        place = {name: row for row, name in enumerate(self.names)}
+        rows = [place[name] for name in names]
+        return replace(
+            self,
+            names=tuple(names),
+            repeats=self.repeats[rows],
+            left_out=[*self.left_out, *left_out],
         )
 
     def read(self, n_jobs: int = 1, on_session: OnSession | None = None) -> Responses:
@@ -135,6 +161,8 @@ class ResponsesRequest:
             n_jobs, on_session
         )
         voxels, left_out = self.voxels, list(self.left_out)
+        unread = [ses for ses in self.sessions if ses not in self._showing]
+        left_out += [("session", ses, "shows none of these images") for ses in unread]
         if self.nan in ("raise", "drop_voxels") and is_partial.any():
             places = np.stack(np.unravel_index(voxels[is_partial], self.grid.shape), axis=1)
             listed = [str(tuple(place)) for place in places.tolist()]
@@ -143,7 +171,7 @@ class ResponsesRequest:
             left_out += [("voxel", place, "lacks a value in some trials") for place in listed]
             values, voxels = values[:, ~is_partial], voxels[~is_partial]
         images = (
-            image_table(self.names, self.tables)
+            image_table(self.names, self.repeats, self.sessions)
             if self.is_average
             else trial_table(self.names, self.tables, first_trials(self.files, self.tables))
         )
@@ -198,8 +226,9 @@ class ResponsesRequest:
         n_jobs: int,
         on_session: OnSession | None,
     ) -> None:
-        with closing(read_ahead(self.requests, n_jobs)) as sessions:
-            for session in self.requests:
+        requests = {session: self.requests[session] for session in self._showing}
+        with closing(read_ahead(requests, n_jobs)) as sessions:
+            for session in requests:
                 if on_session is not None:
                     on_session(session)
                 add(*next(sessions))
@@ -275,7 +304,7 @@ def request_responses(
     """
     zscore = one_of("zscore", zscore, ZSCORES)
     nan = one_of("nan", nan, NAN_POLICIES)
-    left_out: list[tuple[str, str, str]] = []
+    left_out: list[Row] = []
     grid, brain = brain_mask(files, mask_source)
     chosen = files.chosen(grid, roi, mask)
     voxels = columns(brain, chosen)
@@ -300,22 +329,17 @@ def request_responses(
     left_out += [
         ("image", name, f"not shown to {files.name} in these sessions") for name in lacking
     ]
-    wanted = set(names)
-    showing = [ses for ses in sessions if any(str(one) in wanted for one in tables[ses]["label"])]
-    left_out += [
-        ("session", ses, "shows none of these images") for ses in sessions if ses not in showing
-    ]
     left_out += [
         ("roi", name, "has no volume mask here, so no column in the table of voxels")
         for name in files.roi_index().names()
         if not has_volume(files, name)
     ]
     requests = {
-        ses: request_betas(files, ses, grid, voxels, mask_source=mask_source) for ses in showing
+        ses: request_betas(files, ses, grid, voxels, mask_source=mask_source) for ses in sessions
     }
     return ResponsesRequest(
-        files, tuple(names), tables, requests, grid, brain, voxels, left_out, bool(average),
-        zscore, nan, mask_source,
+        files, tuple(sessions), tuple(names), count_repeats(names, tables), tables, requests, grid,
+        brain, voxels, left_out, bool(average), zscore, nan, mask_source,
     )  # fmt: skip
 
 
@@ -342,7 +366,7 @@ def requested_sessions(files: SubjectFiles, session: OneSession | SeveralSession
 
 def _outside(
     roi: RoiQuery, chosen: NDArray[np.bool_], brain: NDArray[np.bool_], mask_source: str
-) -> Iterable[tuple[str, str, str]]:
+) -> Iterable[Row]:
     """Say how many voxels of an ROI are outside the brain mask."""
     n_outside = int(np.count_nonzero(chosen & ~brain))
     if n_outside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,15 +50,33 @@ def left_out_table(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
     )
 
 
-def image_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def count_repeats(names: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> NDArray[np.int64]:
+    """Return the number of trials with each image in each session, shape (n_images, n_sessions).
+
+    Parameters
+    ----------
+    names : sequence of str
+        Images, each once.
+    tables : mapping of str to DataFrame
+        The trial table of each session.
+    """
+    counts = [table["label"].value_counts() for table in tables.values()]
+    columns = [found.reindex(list(names), fill_value=0).to_numpy(np.int64) for found in counts]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(names), 0), np.int64)
+
+
+def image_table(
+    names: Sequence[str], repeats: NDArray[np.integer], sessions: Sequence[str]
+) -> pd.DataFrame:
     """Return one row per image.
 
     Parameters
     ----------
     names : sequence of str
         Images in the order of the rows.
-    tables : mapping of str to DataFrame
-        The trial table of each session, in order.
+    repeats : ndarray of int, shape (n_images, n_sessions)
+        Number of trials with each image in each session.
+    sessions : sequence of str
 
     Returns
     -------
@@ -67,21 +86,15 @@ def image_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.
     """
     import pandas as pd
 
-    repeats = dict.fromkeys(names, 0)
-    sessions: dict[str, list[str]] = {name: [] for name in names}
-    for session, table in tables.items():
-        for label, count in table["label"].value_counts(sort=False).items():
-            if (name := str(label)) in repeats:
-                repeats[name] += int(count)
-                sessions[name].append(session)
     column = as_text(names)
+    shown = [tuple(compress(sessions, row)) for row in (repeats > 0).tolist()]
     return pd.DataFrame(
         {
             "name": column,
-            "repeats": np.array(list(repeats.values()), np.int64),
+            "repeats": repeats.sum(axis=1, dtype=np.int64),
             "dataset": as_text(map(dataset_of, names)),
             "shared": is_shared(column),
-            "sessions": pd.Series([tuple(found) for found in sessions.values()], dtype=object),
+            "sessions": pd.Series(shown, dtype=object),
         }
     )
 
@@ -109,7 +122,8 @@ def trial_table(
     """
     import pandas as pd
 
-    of_image = image_table(names, tables).set_index("name")
+    repeats = count_repeats(names, tables)
+    of_image = image_table(names, repeats, list(tables)).set_index("name")
     parts = []
     for session, table in tables.items():
         rows = np.flatnonzero(table["label"].isin(of_image.index))
