@@ -69,7 +69,7 @@ def link_sessions(data_dir: Path, n_sessions: int) -> list[str]:
 
 def build(data_dir: Path, n_jobs: int | None) -> None:
     """Build the averages, and print what it took as JSON."""
-    from laion_fmri.store.build_averages import build_averages
+    from laion_fmri.averages import build_averages
 
     began, worked = time.perf_counter(), time.process_time()
     info = build_averages(SUBJECT, data_dir=data_dir, force=True, n_jobs=n_jobs)

@@ -71,9 +71,9 @@ def _add_which(action: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     from laion_fmri import load_subject
+    from laion_fmri.averages import build_averages, estimate_averages_bytes
     from laion_fmri.progress import progress_bar
     from laion_fmri.store.betas_store import build_stores, estimate_store_bytes
-    from laion_fmri.store.build_averages import build_averages, estimate_averages_bytes
 
     sub = load_subject(options.subject)
     source = options.mask_source or MASK_SOURCES[0]

@@ -232,8 +232,9 @@ class BetasAccessors(LocalSubject):
         progress : callable, optional
             Called periodically with the completed fraction.
         n_jobs : int, optional
-            Number of sessions that are read at the same time, while another is averaged, if they
-            fit into the free memory; -1 is one a processor. By default one, within 3 GB of memory.
+            Number of sessions in memory, of which one is averaged while the others are read, if
+            they fit into the free memory; -1 is one for each processor. By default two, within
+            3 GB.
 
         Returns
         -------
@@ -250,6 +251,6 @@ class BetasAccessors(LocalSubject):
         StoreError
             When the averages cannot be written, as on a full disk. No partial file remains.
         """
-        from laion_fmri.store.build_averages import build_averages
+        from laion_fmri.averages import build_averages
 
         return build_averages(self.name, mask_source, self.data_dir, force, progress, n_jobs)

@@ -16,6 +16,7 @@ from builders import GRID, LABELS, SUB, SmallData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from laion_fmri import averages as building
 from laion_fmri import layout
 from laion_fmri._errors import (
     DamagedFileError,
@@ -26,13 +27,12 @@ from laion_fmri._errors import (
     StoreError,
     UnknownNameError,
 )
+from laion_fmri.averages import build_averages, estimate_averages_bytes
 from laion_fmri.cli import main
-from laion_fmri.store import build_averages as building
 from laion_fmri.store import zarr_format
 from laion_fmri.store.averages_store import AveragesStore, averages_path, fresh_averages
 from laion_fmri.store.averaging import RunningAverages
 from laion_fmri.store.betas_store import drop_store, list_stores, verify_stores
-from laion_fmri.store.build_averages import build_averages, estimate_averages_bytes
 from laion_fmri.store.folder import folder_bytes
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.zscore import z_scored
@@ -307,16 +307,17 @@ def test_files_that_change_while_averages_are_built(data):
 
 
 def test_memory_bounds_the_sessions_at_once(monkeypatch):
-    rows = {"ses-01": np.arange(1000), "ses-02": np.arange(10)}
+    shapes = [(10, 300_000), (1000, 300_000)]
     for n_jobs, free, expected in (
         (None, 10**12, 2),
-        (5, 10**12, 6),
+        (5, 10**12, 5),
         (None, 5e9, 2),
+        (None, 2e9, 1),
         (5, 5e9, 4),
         (5, 1.3e9, 1),
     ):
         monkeypatch.setattr("laion_fmri.memory.available", lambda free=free: int(free))
-        assert building._sessions_at_once(rows, 300_000, n_jobs) == expected
+        assert building._sessions_at_once(shapes, n_jobs) == expected
 
 
 # --- the command line -------------------------------------------------------------------------

@@ -10,11 +10,8 @@ neighbouring voxels, which become the blocks of the store.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +26,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.arguments import number_of_jobs
 from laion_fmri.atomic_write import remove
+from laion_fmri.betas import read_ahead, request_betas
 from laion_fmri.fingerprint import FileFingerprint
 from laion_fmri.store.averages_store import (
     AveragesHeader,
@@ -39,7 +37,6 @@ from laion_fmri.store.averages_store import (
     examined,
 )
 from laion_fmri.store.averaging import add_trial, in_blocks, means_of
-from laion_fmri.store.betas_store import store_for
 from laion_fmri.store.folder import reserve, write_folder
 from laion_fmri.store.places import StoreInfo, mask_path, subject_files
 from laion_fmri.store.shard import ShardWriter
@@ -102,8 +99,8 @@ def build_averages(
     progress : callable, optional
         Called periodically with the completed fraction.
     n_jobs : int, optional
-        Number of sessions that are read at the same time, while another is averaged, if they fit
-        into the free memory; -1 is one a processor. By default one, within 3 GB of memory.
+        Number of sessions in memory, of which one is averaged while the others are read, if they
+        fit into the free memory; -1 is one for each processor. By default two, within 3 GB.
 
     Returns
     -------
@@ -114,7 +111,7 @@ def build_averages(
     DataNotDownloadedError
         When there is no session, or a trial table or the brain mask is not downloaded.
     DamagedFileError
-        When betas are truncated or corrupt, or a store of betas is.
+        When betas are truncated or corrupt.
     InconsistentDataError
         When betas, masks and trial tables do not fit, or they change while being read.
     NotEnoughMemoryError
@@ -179,41 +176,44 @@ def _fill(
     progress: Callable[[float], None],
 ) -> None:
     n_steps = len(rows) + 1
-
-    def read(session: str) -> NDArray[np.float32]:
-        return _session_betas(files, session, header, len(rows[session]))
-
-    with _Sums(folder / "sums", shard.shape, int(header.repeats.sum(axis=1).max())) as sums:
-        at_once = _sessions_at_once(rows, len(header.voxels), n_jobs)
-        betas = None
-        for number, (session, betas) in enumerate(_in_turn(read, rows, at_once)):
-
-            def score(some: slice, betas: NDArray[np.float32] = betas) -> None:
-                betas[:, some] = z_scored(betas[:, some])
-
-            in_blocks(score, betas.shape[1])
-            sums.add(rows[session], betas)
+    voxels = header.voxels.astype(np.intp)
+    requests = {
+        session: request_betas(files, session, header.grid, voxels, mask_source=header.mask_source)
+        for session in rows
+    }
+    at_once = _sessions_at_once([request.shape for request in requests.values()], n_jobs)
+    with (
+        _Sums(folder / "sums", shard.shape, int(header.repeats.sum(axis=1).max())) as sums,
+        closing(read_ahead(requests, at_once)) as sessions,
+    ):
+        for number in range(len(rows)):
+            _add(sums, rows, *next(sessions))  # without a name here, a session is freed at once
             progress((number + 1) / n_steps)
-        del betas, score
+        sessions.close()
         for block, means in enumerate(sums.means(shard)):
             shard.write(block, 0, means)
             progress((n_steps - 1 + (block + 1) / shard.n_blocks) / n_steps)
 
 
-def _session_betas(
-    files: SubjectFiles, session: str, header: AveragesHeader, n_trials: int
-) -> NDArray[np.float32]:
-    voxels = header.voxels.astype(np.intp)
-    stored = store_for(files, session, header.mask_source, header.grid, voxels)
-    source = stored if stored is not None else files.series(session, header.grid)
-    table = files.path(layout.trials(files.name, session))
-    trials.require_one_row_a_volume(n_trials, source.n_volumes, table, files.require_betas(session))
-    return source.masked(voxels)
+def _add(
+    sums: _Sums,
+    rows: Mapping[str, NDArray[np.intp]],
+    session: str,
+    betas: NDArray[np.float32],
+) -> None:
+    """Z-score a session in its own memory and add it."""
+
+    def score(some: slice) -> None:
+        betas[:, some] = z_scored(betas[:, some])
+
+    in_blocks(score, betas.shape[1])
+    sums.add(rows[session], betas)
 
 
-def _sessions_at_once(rows: dict[str, NDArray[np.intp]], n_voxels: int, n_jobs: int | None) -> int:
+def _sessions_at_once(shapes: Iterable[tuple[int, int]], n_jobs: int | None) -> int:
     """Return the number of sessions that may be in memory."""
-    n_bytes = 4 * n_voxels * max(map(len, rows.values()))
+    n_trials, n_voxels = max(shapes)
+    n_bytes = max(1, n_trials * n_voxels * np.dtype(np.float32).itemsize)
     if not memory.has_room(n_bytes):
         raise NotEnoughMemoryError(
             f"A session of {n_voxels:,} voxels takes {format_bytes(n_bytes)}, and "
@@ -222,36 +222,8 @@ def _sessions_at_once(rows: dict[str, NDArray[np.intp]], n_voxels: int, n_jobs: 
         )
     free = memory.available()
     if n_jobs is None:
-        n_jobs, free = 1, min(_MEMORY, free)
-    return 1 + max(0, min(number_of_jobs(n_jobs), free // max(1, n_bytes) - 1))
-
-
-def _in_turn(
-    read: Callable[[str], NDArray[np.float32]], sessions: Iterable[str], at_once: int
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield sessions in order, and read the next ones meanwhile; `at_once` are in memory."""
-    todo = iter(sessions)
-    if at_once == 1:
-        yield from ((session, read(session)) for session in todo)
-        return
-    with ThreadPoolExecutor(at_once - 1) as pool:
-        waiting: deque[tuple[str, Future]] = deque()
-
-        def start(number: int) -> None:
-            waiting.extend((one, pool.submit(read, one)) for one in islice(todo, number))
-
-        start(at_once - 1)
-        try:
-            while waiting:
-                session, future = waiting.popleft()
-                betas = future.result()
-                del future
-                start(1)
-                yield session, betas
-                del betas
-        finally:
-            for _, future in waiting:
-                future.cancel()
+        n_jobs, free = 2, min(_MEMORY, free)
+    return max(1, min(number_of_jobs(n_jobs), free // n_bytes))
 
 
 class _Sums:
