@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import rsatoolbox
+from simulated_responses import simulated_responses
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
 from laion_fmri.analysis.distances import squared
+from laion_fmri.analysis.rdm_comparison import compare_rdms
 from laion_fmri.analysis.rsa import RDM, rdm
+from laion_fmri.demo.truth import load_truth
+from laion_fmri.features import as_features
+from laion_fmri.subject import load_subject
 
 VALUES = np.random.default_rng(0).standard_normal((6, 12))
 NAMES = [f"{i}.jpg" for i in range(6)]
@@ -74,3 +80,87 @@ def test_a_selection_has_the_distances_of_its_images(seed):
 def test_what_gives_no_rdm_is_named(values, options, message):
     with pytest.raises(InvalidArgumentError, match=message):
         rdm(values, **options)
+
+
+# --- responses and features --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trials():
+    rng = np.random.default_rng(1)
+    return simulated_responses(rng.standard_normal((6, 12)), 0.8, [4, 4, 3, 2, 4, 2], 1)
+
+
+def test_trials_are_averaged_by_image(trials):
+    found = rdm(trials, "euclidean")
+    table = pd.DataFrame(trials.values).groupby(trials.images["name"].to_numpy(), sort=False).mean()
+    assert found.images == tuple(table.index)
+    assert found.name == "sub-01"
+    np.testing.assert_allclose(found.values, rdm(table.to_numpy(), "euclidean").values, rtol=1e-5)
+
+
+def test_images_are_chosen_and_ordered(trials):
+    names = ["4.jpg", "0.jpg", "3.jpg"]
+    found = rdm(trials, images=names)
+    assert found.images == tuple(names)
+    np.testing.assert_allclose(found.values, rdm(trials).select(names).values, rtol=1e-6)
+    with pytest.raises(UnknownNameError, match=r"Unknown image of sub-01 '9.jpg'"):
+        rdm(trials, images=[*names, "9.jpg"])
+
+
+@pytest.mark.parametrize("folds", ["session", "repeat"])
+def test_a_cross_validated_rdm_is_that_of_rsatoolbox(folds):
+    trials = simulated_responses(np.random.default_rng(2).standard_normal((5, 9)), 1.0, 4, 2)
+    fold = trials.images["session" if folds == "session" else "repeat"].to_numpy()
+    data = rsatoolbox.data.Dataset(
+        trials.values.astype(float), obs_descriptors={"image": trials.names, "fold": fold}
+    )
+    theirs = rsatoolbox.rdm.calc_rdm(data, "crossnobis", descriptor="image", cv_descriptor="fold")
+    found = rdm(trials, "crossnobis", folds=folds).select([f"{i}.jpg" for i in range(5)])
+    np.testing.assert_allclose(found.values, theirs.dissimilarities[0], rtol=1e-6)
+
+
+def test_one_repeat_where_two_are_needed_is_named():
+    one = simulated_responses(np.random.default_rng(3).standard_normal((5, 9)), 1.0, 1, 3)
+    with pytest.raises(InvalidArgumentError, match=r"5 of the 5 images of sub-01 .* folds=.repeat"):
+        rdm(one, "crossnobis")
+    averages = simulated_responses(VALUES, 1.0, 2, 3, average=True)
+    with pytest.raises(InvalidArgumentError, match="average=False"):
+        rdm(averages, "crossnobis")
+
+
+def test_features_are_read_by_name(tiny_home):
+    clip = as_features("CLIP", tiny_home.data_dir)
+    names = clip.images[5:14]
+    found = rdm("CLIP", images=names, data_dir=tiny_home.data_dir)
+    assert (found.name, found.images) == ("CLIP", tuple(names))
+    expected = 1 - np.corrcoef(clip.rows(names).astype(float))
+    np.testing.assert_allclose(found.square(), expected, atol=1e-6)
+    assert [
+        one.name for one in rdm([clip, "DINOv2"], images=names, data_dir=tiny_home.data_dir)
+    ] == [
+        "CLIP",
+        "DINOv2",
+    ]
+
+
+def test_the_model_that_made_the_responses_is_the_most_similar(tiny_home):
+    """Each ROI of the demo follows one direction of CLIP: its distances are those along it."""
+    truth = load_truth(tiny_home.bucket_dir)
+    clip = as_features("CLIP", tiny_home.data_dir)
+    sub = load_subject("sub-01", tiny_home.data_dir)
+    for roi in ("FFA1", "PPA", "EBA"):
+        driven = truth.voxels("sub-01", roi)
+        responses = sub.get_responses(mask=driven, images="shared")
+        names = responses.names
+        directions = {
+            one: truth.response("sub-01", one, clip.rows(names))[:, None]
+            for one in ("FFA1", "PPA", "EBA", "V1v")
+        }
+        models = [
+            rdm(values, "euclidean", images=names, name=one) for one, values in directions.items()
+        ]
+        found = compare_rdms(models, rdm(responses, "euclidean"), "pearson", n_bootstrap=50)
+        table = found.table.set_index("model")
+        assert table["score"].idxmax() == roi
+        assert table.loc[roi, "p_value"] < 0.05

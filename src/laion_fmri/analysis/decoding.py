@@ -143,8 +143,8 @@ class Decoding:
 
     def __repr__(self) -> str:
         return (
-            f"<Decoding of {self.subject} to {self.features}, {self.split}: {self.n_train} training "
-            f"and {len(self.images)} test images, {len(self.candidates)} candidates>"
+            f"<Decoding of {self.subject} to {self.features}, {self.split}: {self.n_train} "
+            f"training and {len(self.images)} test images, {len(self.candidates)} candidates>"
         )
 
     def _repr_html_(self) -> str:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,12 @@ from laion_fmri.analysis.distances import (
     whitened,
 )
 from laion_fmri.arguments import one_of
+from laion_fmri.features import as_features
+from laion_fmri.responses import Responses
 from laion_fmri.zscore import nan_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Folds = Literal["session", "repeat"]
 FEWEST_IMAGES = 3
@@ -39,16 +44,19 @@ class Patterns:
     values : ndarray, shape (n_rows, n_channels)
     rows_of : ndarray of int, shape (n_rows,)
         The image of each row.
-    folds : ndarray, shape (n_rows,), or None
-        The session of each single trial, or the fold once they are prepared; None where each image
+    trials : DataFrame or None
+        One row a row of single trials, with the columns session and repeat; None where each image
         has one row.
+    folds : ndarray of int, shape (n_rows,), or None
+        Of each trial, once they are prepared for a cross-validated distance.
     """
 
     name: str
     images: tuple[str, ...]
     values: NDArray
     rows_of: NDArray[np.intp]
-    folds: NDArray | None = None
+    trials: pd.DataFrame | None = None
+    folds: NDArray[np.intp] | None = None
 
     @classmethod
     def of(
@@ -76,18 +84,14 @@ class Patterns:
         """
         if isinstance(source, np.ndarray):
             return cls._of_array(source, images)
-        sessions = None
-        if hasattr(source, "voxels"):
-            names = source.images["name"].astype(str).tolist()
-            name, values = source.subject, source.values
-            if not source.is_average:
-                sessions = source.images["session"].astype(str).to_numpy()
+        trials = None
+        if isinstance(source, Responses):
+            names, name, values = list(source.names), source.subject, source.values
+            trials = None if source.is_average else source.images[["session", "repeat"]]
         else:
-            from laion_fmri.features import as_features
-
             features = as_features(source, data_dir)
             name, values, names = features.name, features.values, list(features.images)
-        if sessions is None and (twice := repeated(names)):
+        if trials is None and (twice := repeated(names)):
             raise InvalidArgumentError(
                 f"{name} has several rows of an image: {listed(twice)}. Keep one of each."
             )
@@ -104,7 +108,7 @@ class Patterns:
             images,
             values if is_whole else values[order],
             rows_of[order],
-            None if sessions is None else sessions[order],
+            None if trials is None else trials.iloc[order],
         )
 
     @classmethod
@@ -141,24 +145,21 @@ class Patterns:
             raise InvalidArgumentError(f"{self.name} has infinite values for {names}.")
         if metric == "crossnobis":
             return replace(self, folds=self._folds(folds))
-        if self.folds is None:
+        if self.trials is None:
             return self
         starts = np.flatnonzero(np.diff(self.rows_of, prepend=-1))
         means = [nan_mean(some, axis=0) for some in np.split(self.values, starts[1:])]
         n_images = len(self.images)
-        return replace(self, values=np.stack(means), rows_of=np.arange(n_images), folds=None)
+        return replace(self, values=np.stack(means), rows_of=np.arange(n_images), trials=None)
 
     def _folds(self, kind: Folds) -> NDArray[np.intp]:
         kind = one_of("kind of fold", kind, ("session", "repeat"))
-        if self.folds is None:
+        if self.trials is None:
             raise InvalidArgumentError(
                 f"A cross-validated distance needs single trials, and {self.name} has one row an "
                 "image. Read responses with get_responses(average=False)."
             )
-        if kind == "session":
-            folds = np.unique(self.folds, return_inverse=True)[1]
-        else:
-            folds = np.arange(len(self.rows_of)) - np.searchsorted(self.rows_of, self.rows_of)
+        folds = np.unique(self.trials[kind].to_numpy(), return_inverse=True)[1]
         is_there = np.zeros((len(self.images), int(folds.max()) + 1), dtype=bool)
         is_there[self.rows_of, folds] = True
         alone = np.flatnonzero(is_there.sum(axis=1) < 2)

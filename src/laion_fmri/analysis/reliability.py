@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,13 +199,20 @@ def reliability_table(
     -------
     DataFrame
         One row an ROI: roi, n_voxels, n_images, noise_ceiling (mean over voxels, percent), low and
-        high (percentiles of the mean over bootstrap samples of the images), split_half (mean over
-        voxels, Spearman-Brown, percent).
+        high (the interval, from the standard deviation over bootstrap samples of the images),
+        split_half (mean over voxels, Spearman-Brown, percent).
 
     Raises
     ------
     InvalidArgumentError
         As `split_half`, or when an ROI has no voxel here.
+    UnknownNameError
+        When there is no such ROI.
+
+    Notes
+    -----
+    A ceiling is not below 0, so that the mean over voxels of little signal is above the truth when
+    there are few images; split halves have no such bias.
     """
     import pandas as pd
 
@@ -229,19 +237,19 @@ def reliability_table(
             noise = weights @ variance / n_used
             ceilings[:, some] = _ceiling(_ratio(noise), weights @ share / n_used)
     halves = 100 * split_half(responses, image_repeats=image_repeats, seed=seed)
-    tails = [50 * (1 - confidence), 50 * (1 + confidence)]
+    z = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(n_images / (n_images - 1))
     rows = []
     for name, voxels in inside.items():
         means = nan_mean(ceilings[:, voxels], axis=1)
-        low, high = np.nanpercentile(means[1:], tails) if n_bootstrap else (np.nan, np.nan)
+        half = z * np.nanstd(means[1:], ddof=1) if n_bootstrap > 1 else np.nan
         rows.append(
             {
                 "roi": name,
                 "n_voxels": int(voxels.sum()),
                 "n_images": n_images,
                 "noise_ceiling": means[0],
-                "low": low,
-                "high": high,
+                "low": np.maximum(means[0] - half, 0),
+                "high": np.minimum(means[0] + half, 100),
                 "split_half": nan_mean(halves[voxels], axis=0),
             }
         )
@@ -356,6 +364,12 @@ def _signal_to_noise(
         if image_repeats is not None:
             raise InvalidArgumentError(
                 "image_repeats= needs single trials: get_responses(average=False)."
+            )
+        if "ncsnr" not in responses.voxels:
+            raise InvalidArgumentError(
+                f"No noise ceiling of {responses.subject} was downloaded when these responses were "
+                f"read. download(subject={responses.subject!r}, ses='averages') fetches them; or "
+                "read single trials with get_responses(average=False)."
             )
         published = responses.voxels["ncsnr"].to_numpy(dtype=np.float64)
         return published**2, _mean_share(responses.images["repeats"])

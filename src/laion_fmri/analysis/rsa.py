@@ -18,7 +18,10 @@ from laion_fmri.arguments import as_items, one_of
 if TYPE_CHECKING:
     import rsatoolbox
 
-    Source = NDArray | str
+    from laion_fmri.features import Features
+    from laion_fmri.responses import Responses
+
+    Source = Responses | Features | NDArray | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +168,9 @@ def rdm(
     name : str, optional
         The subject, or the name of the features, by default.
     folds : {"session", "repeat"}
-        For ``"crossnobis"``: products are those of responses in different sessions, or of any
-        two repeats. The noise of one session's trials may be correlated, so that repeats within
-        it are not quite independent.
+        For ``"crossnobis"``: distances are products of responses in different sessions, or of
+        different numbers in the column ``repeat``. Noise may be correlated within a session, so
+        that repeats there are not quite independent.
     noise : {"none", "diagonal", "shrinkage"} or ndarray, shape (n_voxels, n_voxels)
         For ``"crossnobis"``: how voxels are normalised by their noise, as in `whitened`. An array
         is the precision matrix.

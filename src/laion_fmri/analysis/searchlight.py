@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,15 @@ from laion_fmri.analysis.rdm_comparison import (
 from laion_fmri.analysis.rsa import RDM
 from laion_fmri.arguments import one_of
 
+if TYPE_CHECKING:
+    from laion_fmri.responses import Responses
+
 _BLOCK_BYTES = 64 << 20  # of the RDMs that are held at once
 
 
 @overload
 def searchlight(
-    responses: Any,
+    responses: Responses,
     models: RDM,
     radius_mm: float = ...,
     metric: Metric = ...,
@@ -41,7 +44,7 @@ def searchlight(
 
 @overload
 def searchlight(
-    responses: Any,
+    responses: Responses,
     models: Iterable[RDM],
     radius_mm: float = ...,
     metric: Metric = ...,
@@ -54,7 +57,7 @@ def searchlight(
 
 
 def searchlight(
-    responses: Any,
+    responses: Responses,
     models: RDM | Iterable[RDM],
     radius_mm: float = 6.0,
     metric: Metric = "correlation",
