@@ -66,8 +66,18 @@ if TYPE_CHECKING:
         logout,
         request_stimulus_access,
     )
+    from laion_fmri.analysis.decoding import Decoding, decode
     from laion_fmri.analysis.neighbours import nearest_images, similar_trials
+    from laion_fmri.analysis.rdm_comparison import RdmComparison, compare_rdms
+    from laion_fmri.analysis.reliability import (
+        ncsnr,
+        noise_ceiling,
+        reliability_table,
+        split_half,
+    )
     from laion_fmri.analysis.roi_responses import roi_response_table
+    from laion_fmri.analysis.rsa import RDM, rdm
+    from laion_fmri.analysis.searchlight import searchlight
     from laion_fmri.availability import dataset_availability
     from laion_fmri.config import dataset_initialize, get_data_dir, set_data_dir
     from laion_fmri.discovery import describe, get_rois, get_subjects, inspect_bucket
@@ -133,6 +143,17 @@ _HOME = {
     "nearest_images": "analysis.neighbours",
     "similar_trials": "analysis.neighbours",
     "roi_response_table": "analysis.roi_responses",
+    "Decoding": "analysis.decoding",
+    "decode": "analysis.decoding",
+    "RdmComparison": "analysis.rdm_comparison",
+    "compare_rdms": "analysis.rdm_comparison",
+    "ncsnr": "analysis.reliability",
+    "noise_ceiling": "analysis.reliability",
+    "reliability_table": "analysis.reliability",
+    "split_half": "analysis.reliability",
+    "RDM": "analysis.rsa",
+    "rdm": "analysis.rsa",
+    "searchlight": "analysis.searchlight",
     "dataset_availability": "availability",
     "Features": "features",
     "as_features": "features",
@@ -156,6 +177,7 @@ _HOME = {
 }
 
 __all__ = [
+    "RDM",
     "AccessDeniedError",
     "AccessNotFoundError",
     "AccessRevokedError",
@@ -170,6 +192,7 @@ __all__ = [
     "DataDirNotSetError",
     "DataNotDownloadedError",
     "DataNotFoundError",
+    "Decoding",
     "Embeddings",
     "Features",
     "FormRefusedError",
@@ -186,6 +209,7 @@ __all__ = [
     "NotEnoughMemoryError",
     "ObjectChangedError",
     "ObjectNotFoundError",
+    "RdmComparison",
     "Responses",
     "RowNotFoundError",
     "Segmentations",
@@ -207,8 +231,10 @@ __all__ = [
     "accept_licenses",
     "as_displayed_rgb",
     "as_features",
+    "compare_rdms",
     "dataset_availability",
     "dataset_initialize",
+    "decode",
     "describe",
     "download_captions",
     "download_embeddings",
@@ -230,17 +256,23 @@ __all__ = [
     "load_subjects",
     "login",
     "logout",
+    "ncsnr",
     "nearest_images",
+    "noise_ceiling",
     "preview_file",
+    "rdm",
     "register_features",
+    "reliability_table",
     "remove_features",
     "request_stimulus_access",
     "resolve_subject_id",
     "roi_response_table",
     "search_captions",
+    "searchlight",
     "select_trials",
     "set_data_dir",
     "similar_trials",
+    "split_half",
     "verify",
     "z_scored",
 ]
