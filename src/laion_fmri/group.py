@@ -21,7 +21,8 @@ from laion_fmri.config import load_settings
 from laion_fmri.html import shortened, table
 from laion_fmri.responses.choices import Images as ImageQuery
 from laion_fmri.responses.group import GroupResponses, read_aligned
-from laion_fmri.responses.request import NanPolicy, ZScore
+from laion_fmri.responses.reading import ZScore
+from laion_fmri.responses.request import NanPolicy
 from laion_fmri.stimuli.hub import Stimuli
 from laion_fmri.stimuli.images import Images
 from laion_fmri.stimuli.metadata import require_stimulus_file

@@ -17,6 +17,7 @@ from xarray.core import indexing
 
 from laion_fmri.betas import BetasRequest, read_betas
 from laion_fmri.responses.export import table_coordinates
+from laion_fmri.responses.reading import SessionBetas
 from laion_fmri.responses.request import ResponsesRequest, first_trials
 from laion_fmri.responses.tables import trial_table, voxel_table
 from laion_fmri.transfer.plan import format_bytes
@@ -105,12 +106,14 @@ class LazyBetas(BackendArray):
 
 def lazy_betas(request: ResponsesRequest) -> xr.DataArray:
     """Return the betas of a request for single trials as a lazy array; see `Subject.to_xarray`."""
-    images = trial_table(request.names, request.tables, first_trials(request.files, request.tables))
+    betas = request.source
+    assert isinstance(betas, SessionBetas)  # of single trials
+    images = trial_table(request.names, betas.tables, first_trials(request.files, betas.tables))
     voxels = voxel_table(request.files, request.grid, request.brain, request.voxels)
     return xr.DataArray(
         xr.Variable(
             ("trial", "voxel"),
-            indexing.LazilyIndexedArray(LazyBetas(JoinedBetas(request.requests))),
+            indexing.LazilyIndexedArray(LazyBetas(JoinedBetas(betas.requests))),
         ),
         table_coordinates(images, "trial") | table_coordinates(voxels, "voxel"),
         name="betas",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from laion_fmri import layout, memory
 from laion_fmri._errors import (
+    DamagedFileError,
     DataNotDownloadedError,
     InvalidArgumentError,
     NoMatchingDataError,
     NotEnoughMemoryError,
 )
 from laion_fmri.arguments import as_items, as_scalar, is_single, number_of_jobs, one_of
-from laion_fmri.betas import BetasRequest, brain_mask, read_ahead, request_betas
+from laion_fmri.betas import brain_mask
 from laion_fmri.responses.choices import Images, chosen_images
 from laion_fmri.responses.container import Responses
+from laion_fmri.responses.reading import OnSession, SessionBetas, Tables, ZScore
 from laion_fmri.responses.tables import (
     count_repeats,
     has_volume,
@@ -32,24 +34,21 @@ from laion_fmri.responses.tables import (
     trial_table,
     voxel_table,
 )
-from laion_fmri.store.averaging import RunningAverages, in_blocks
+from laion_fmri.store.averages_store import AveragesStore, fresh_averages
+from laion_fmri.store.averaging import RunningAverages
 from laion_fmri.subject_files import OneSession, RoiQuery, SeveralSessions, SubjectFiles
 from laion_fmri.transfer.plan import count_of, format_bytes
 from laion_fmri.volumes.masks import MaskSource, columns
 from laion_fmri.volumes.nifti import Grid
-from laion_fmri.zscore import z_scored, z_scored_within
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ZScore = Literal["session", "run", "none"]
 NanPolicy = Literal["omit", "raise", "drop_voxels", "keep"]
 ZSCORES: tuple[ZScore, ...] = ("session", "run", "none")
 NAN_POLICIES: tuple[NanPolicy, ...] = ("omit", "raise", "drop_voxels", "keep")
 
-Tables = Mapping[str, "pd.DataFrame"]
 Row = tuple[str, str, str]
-OnSession = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,15 +58,13 @@ class ResponsesRequest:
     Attributes
     ----------
     files : SubjectFiles
+    source : AveragesStore or SessionBetas
+        Where the values come from.
     sessions : tuple of str
     names : tuple of str
         Images that were shown, in the order of the averages.
     repeats : ndarray of int, shape (n_images, n_sessions)
         Number of trials with each image in each session.
-    tables : mapping of str to DataFrame
-        The trial table of each session.
-    requests : mapping of str to BetasRequest
-        The betas of each session.
     grid : Grid
     brain : ndarray of bool, shape (n_total_voxels,)
     voxels : ndarray of int, shape (n_voxels,)
@@ -79,11 +76,10 @@ class ResponsesRequest:
     """
 
     files: SubjectFiles
+    source: AveragesStore | SessionBetas
     sessions: tuple[str, ...]
     names: tuple[str, ...]
     repeats: NDArray[np.integer]
-    tables: Tables
-    requests: Mapping[str, BetasRequest]
     grid: Grid
     brain: NDArray[np.bool_]
     voxels: NDArray[np.intp]
@@ -107,17 +103,20 @@ class ResponsesRequest:
     @property
     def n_bytes_of_reading(self) -> int:
         """Bytes of memory that reading takes, with the values and one session at a time."""
+        if isinstance(self.source, AveragesStore):
+            return self.n_bytes
         own = RunningAverages.n_bytes(*self.shape) if self.is_average else self.n_bytes
-        return own + self._session_bytes()
+        return own + self.source.n_bytes
 
     def __repr__(self) -> str:
         n_rows, n_voxels = self.shape
         unit = "image" if self.is_average else "trial"
+        from_averages = isinstance(self.source, AveragesStore)
+        source = "the averages" if from_averages else count_of(len(self._showing), "session")
         return (
             f"<Request for responses of {self.files.name}: {count_of(n_rows, unit)} × "
-            f"{count_of(n_voxels, 'voxel')}, float32, {format_bytes(self.n_bytes)}, from "
-            f"{count_of(len(self._showing), 'session')}; reading takes "
-            f"{format_bytes(self.n_bytes_of_reading)} of memory>"
+            f"{count_of(n_voxels, 'voxel')}, float32, {format_bytes(self.n_bytes)}, from {source}; "
+            f"reading takes {format_bytes(self.n_bytes_of_reading)} of memory>"
         )
 
     @property
@@ -128,13 +127,9 @@ class ResponsesRequest:
     def only(self, names: Sequence[str], left_out: Iterable[Row] = ()) -> ResponsesRequest:
         """Return a request for some of the images, with further rows of what was left out."""
         place = {name: row for row, name in enumerate(self.names)}
-        rows = [place[name] for name in names]
-        return replace(
-            self,
-            names=tuple(names),
-            repeats=self.repeats[rows],
-            left_out=[*self.left_out, *left_out],
-        )
+        repeats = self.repeats[[place[name] for name in names]]
+        rows = [*self.left_out, *left_out]
+        return replace(self, names=tuple(names), repeats=repeats, left_out=rows)
 
     def read(self, n_jobs: int = 1, on_session: OnSession | None = None) -> Responses:
         """Read the betas and return the responses.
@@ -145,7 +140,7 @@ class ResponsesRequest:
             Number of sessions to read in parallel, as far as they fit into memory; -1 is one for
             each processor.
         on_session : callable, optional
-            Called with each session before its betas are waited for.
+            Called with each session before its betas are waited for; not if the averages are read.
 
         Raises
         ------
@@ -155,106 +150,96 @@ class ResponsesRequest:
             When `nan` is ``"raise"`` and a value is missing.
         NoMatchingDataError
             When `nan` is ``"drop_voxels"`` and no voxel is left.
+
+        Warns
+        -----
+        UserWarning
+            When the averages are damaged; the sessions are read instead.
         """
         n_jobs = self._fitting_jobs(number_of_jobs(n_jobs))
-        values, is_partial = (self._averages if self.is_average else self._trials)(
-            n_jobs, on_session
+        if isinstance(self.source, AveragesStore):
+            try:
+                values = self._stored(self.source)
+            except DamagedFileError as error:
+                message = f"The averages of {self.files.name} are ignored: {error}"
+                warnings.warn(message, UserWarning, stacklevel=2)
+                return replace(self, source=self._of_sessions()).read(n_jobs, on_session)
+            return self._responses(values, self.voxels, image_table(*self._counted), [])
+        if self.is_average:
+            running = self.source.averages(self.names, n_jobs, on_session)
+            lacks_values = running.counts < running.n_repeats[:, None]
+            values = running.means()
+            if self.nan == "keep":
+                values[lacks_values] = np.nan
+            images = image_table(*self._counted)
+        else:
+            values = self.source.trials(self.names, n_jobs, on_session)
+            lacks_values = np.isnan(values)
+            tables = self.source.tables
+            images = trial_table(self.names, tables, first_trials(self.files, tables))
+        if self.nan in ("raise", "drop_voxels"):
+            is_partial = np.any(lacks_values, axis=0)
+            rows = self._lacking(is_partial)
+            kept = ~is_partial
+            return self._responses(values[:, kept], self.voxels[kept], images, rows)
+        return self._responses(values, self.voxels, images, [])
+
+    @property
+    def _counted(self) -> tuple[tuple[str, ...], NDArray[np.integer], tuple[str, ...]]:
+        return self.names, self.repeats, self.sessions
+
+    def _stored(self, store: AveragesStore) -> NDArray[np.float32]:
+        place = {name: row for row, name in enumerate(store.names)}
+        rows = np.array([place[name] for name in self.names], np.intp)
+        return store.read(None if self.names == store.names else rows, self.voxels)
+
+    def _of_sessions(self) -> SessionBetas:
+        tables = {session: self.files.trial_table(session) for session in self.sessions}
+        return SessionBetas.of(
+            self.files, tables, self.grid, self.voxels, self.mask_source, self.zscore
         )
-        voxels, left_out = self.voxels, list(self.left_out)
-        unread = [ses for ses in self.sessions if ses not in self._showing]
-        left_out += [("session", ses, "shows none of these images") for ses in unread]
-        if self.nan in ("raise", "drop_voxels") and is_partial.any():
-            places = np.stack(np.unravel_index(voxels[is_partial], self.grid.shape), axis=1)
-            listed = [str(tuple(place)) for place in places.tolist()]
-            if self.nan == "raise" or is_partial.all():
-                raise _missing_values(self.files, listed, len(voxels), self.nan)
-            left_out += [("voxel", place, "lacks a value in some trials") for place in listed]
-            values, voxels = values[:, ~is_partial], voxels[~is_partial]
-        images = (
-            image_table(self.names, self.repeats, self.sessions)
-            if self.is_average
-            else trial_table(self.names, self.tables, first_trials(self.files, self.tables))
-        )
+
+    def _responses(
+        self,
+        values: NDArray[np.float32],
+        voxels: NDArray[np.intp],
+        images: pd.DataFrame,
+        left_out: Iterable[Row],
+    ) -> Responses:
+        unread = [session for session in self.sessions if session not in self._showing]
+        rows = [("session", session, "shows none of these images") for session in unread]
         of_voxels = partial(voxel_table, self.files, self.grid, self.brain, voxels)
         return Responses(
             self.files.name,
             values,
             images,
             of_voxels,  # type: ignore[arg-type]  # a table that is built when it is used
-            left_out_table(left_out),
+            left_out_table([*self.left_out, *rows, *left_out]),
             self.is_average,
             self.zscore,
         )
 
-    def _averages(
-        self, n_jobs: int, on_session: OnSession | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        running = RunningAverages(self.names, len(self.voxels))
-
-        def add(session: str, betas: NDArray[np.float32]) -> None:
-            running.add(betas, list(self.tables[session]["label"]), self._scored(session))
-
-        self._each_session(add, n_jobs, on_session)
-        lacks_values = running.counts < running.n_repeats[:, None]
-        values = running.means()
-        if self.nan == "keep":
-            values[lacks_values] = np.nan
-        return values, np.any(lacks_values, axis=0)
-
-    def _trials(
-        self, n_jobs: int, on_session: OnSession | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        values = memory.empty(self.shape, np.float32)
-        rows = self._rows()
-        begins = dict(zip(rows, np.cumsum([0, *map(len, rows.values())]), strict=False))
-
-        def add(session: str, betas: NDArray[np.float32]) -> None:
-            scored = self._scored(session)
-            to = slice(begins[session], begins[session] + len(rows[session]))
-
-            def fill(some: slice) -> None:
-                values[to, some] = scored(betas[:, some])[rows[session]]
-
-            in_blocks(fill, betas.shape[1])
-
-        self._each_session(add, n_jobs, on_session)
-        return values, np.any(np.isnan(values), axis=0)
-
-    def _each_session(
-        self,
-        add: Callable[[str, NDArray[np.float32]], None],
-        n_jobs: int,
-        on_session: OnSession | None,
-    ) -> None:
-        requests = {session: self.requests[session] for session in self._showing}
-        with closing(read_ahead(requests, n_jobs)) as sessions:
-            for session in requests:
-                if on_session is not None:
-                    on_session(session)
-                add(*next(sessions))
-
-    def _scored(self, session: str) -> Callable[[NDArray[np.float32]], NDArray[np.floating]]:
-        if self.zscore == "none":
-            return np.asarray
-        if self.zscore == "session":
-            return z_scored
-        return partial(z_scored_within, groups=self.tables[session]["run"].to_numpy())
-
-    def _rows(self) -> dict[str, NDArray[np.intp]]:
-        """Return the rows of each session that show one of the images."""
-        wanted = set(self.names)
-        return {
-            session: np.flatnonzero([str(one) in wanted for one in table["label"]])
-            for session, table in self.tables.items()
-        }
-
-    def _session_bytes(self) -> int:
-        shapes = [request.shape for request in self.requests.values()]
-        return max(map(math.prod, shapes)) * np.dtype(np.float32).itemsize
+    def _lacking(self, is_partial: NDArray[np.bool_]) -> list[Row]:
+        """Return rows of the voxels that lack values; raise an error if `nan` says so."""
+        places = np.stack(np.unravel_index(self.voxels[is_partial], self.grid.shape), axis=1)
+        listed = [str(tuple(place)) for place in places.tolist()]
+        what = (
+            f"{count_of(len(listed), 'voxel')} of {len(self.voxels):,} of {self.files.name}, such "
+            f"as {', '.join(listed[:1])}, lack a value in some trials."
+        )
+        if listed and self.nan == "raise":
+            raise InvalidArgumentError(
+                f'{what} nan="omit" averages the other repeats, nan="drop_voxels" leaves these '
+                "voxels out."
+            )
+        if is_partial.all():
+            raise NoMatchingDataError(f'{what} So no voxel is left. Use nan="omit".')
+        return [("voxel", place, "lacks a value in some trials") for place in listed]
 
     def _fitting_jobs(self, n_jobs: int) -> int:
         n_bytes = self.n_bytes_of_reading
-        if memory.has_room(n_bytes + (n_jobs - 1) * self._session_bytes()):
+        of_session = 0 if isinstance(self.source, AveragesStore) else self.source.n_bytes
+        if memory.has_room(n_bytes + (n_jobs - 1) * of_session):
             return n_jobs
         free = memory.available()
         if n_bytes > free:
@@ -262,22 +247,7 @@ class ResponsesRequest:
                 f"{self!r}, and {format_bytes(free)} are free. Choose fewer voxels (roi=… or "
                 "mask=…) or images" + ("." if self.is_average else ", or averages (average=True).")
             )
-        return 1 + (free - n_bytes) // self._session_bytes()
-
-
-def _missing_values(
-    files: SubjectFiles, places: Sequence[str], n_voxels: int, nan: str
-) -> Exception:
-    what = (
-        f"{count_of(len(places), 'voxel')} of {n_voxels:,} of {files.name}, such as {places[0]}, "
-        "lack a value in some trials."
-    )
-    if nan == "raise":
-        return InvalidArgumentError(
-            f'{what} nan="omit" averages the other repeats, nan="drop_voxels" leaves these voxels '
-            "out."
-        )
-    return NoMatchingDataError(f'{what} So no voxel is left. Use nan="omit".')
+        return 1 + (free - n_bytes) // of_session
 
 
 def request_responses(
@@ -317,8 +287,17 @@ def request_responses(
             "another."
         )
     sessions = requested_sessions(files, session)
-    tables = {ses: files.trial_table(ses) for ses in sessions}
-    shown = list(dict.fromkeys(str(one) for table in tables.values() for one in table["label"]))
+    stored: AveragesStore | None = None
+    repeats: NDArray[np.integer]
+    if average and zscore == "session" and nan == "omit" and sessions == files.sessions():
+        stored = _averages(files, sessions, grid, voxels, mask_source)
+    if stored is not None:
+        shown, repeats = stored.names, stored.header.repeats
+    else:
+        tables = {ses: files.trial_table(ses) for ses in sessions}
+        labels = (str(one) for table in tables.values() for one in table["label"])
+        shown = tuple(dict.fromkeys(labels))
+        repeats = count_repeats(shown, tables)
     names, lacking = chosen_images(shown, images)
     if not names:
         what = f"of these images (first: {lacking[0]})" if lacking else "such image"
@@ -334,13 +313,30 @@ def request_responses(
         for name in files.roi_index().names()
         if not has_volume(files, name)
     ]
-    requests = {
-        ses: request_betas(files, ses, grid, voxels, mask_source=mask_source) for ses in sessions
-    }
-    return ResponsesRequest(
-        files, tuple(sessions), tuple(names), count_repeats(names, tables), tables, requests, grid,
-        brain, voxels, left_out, bool(average), zscore, nan, mask_source,
+    source = stored or SessionBetas.of(files, tables, grid, voxels, mask_source, zscore)
+    request = ResponsesRequest(
+        files, source, tuple(sessions), shown, repeats, grid, brain, voxels, left_out,
+        bool(average), zscore, nan, mask_source,
     )  # fmt: skip
+    return request if images is None else request.only(names)
+
+
+def _averages(
+    files: SubjectFiles,
+    sessions: Sequence[str],
+    grid: Grid,
+    voxels: NDArray[np.intp],
+    mask_source: str,
+) -> AveragesStore | None:
+    """Open fresh averages of these sessions and voxels."""
+    found = fresh_averages(files, mask_source, sessions)
+    fits = (
+        found is not None
+        and found.sessions == tuple(sessions)  # sums are in this order
+        and found.header.grid.same_as(grid)
+        and found.covers(voxels)
+    )
+    return found if fits else None
 
 
 def requested_sessions(files: SubjectFiles, session: OneSession | SeveralSessions) -> list[str]:

@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 
 from laion_fmri.responses.choices import Images
 from laion_fmri.responses.container import Responses
-from laion_fmri.responses.request import (
-    NanPolicy,
-    ResponsesRequest,
-    ZScore,
-    request_responses,
-)
+from laion_fmri.responses.reading import ZScore
+from laion_fmri.responses.request import NanPolicy, ResponsesRequest, request_responses
 from laion_fmri.subject_files import LocalSubject, OneSession, RoiQuery, SeveralSessions
 from laion_fmri.volumes.masks import MaskSource
 
