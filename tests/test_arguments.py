@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from laion_fmri import layout
 from laion_fmri._errors import InvalidArgumentError, LaionFmriError, UnknownNameError
-from laion_fmri.arguments import as_items, as_scalar, is_single, one_of, same_number, whole_number
+from laion_fmri.arguments import (
+    as_items,
+    as_scalar,
+    is_single,
+    number_of_jobs,
+    one_of,
+    same_number,
+    whole_number,
+)
 
 NAMES = st.text("abcXYZ019-_", min_size=1, max_size=8)
 CONTAINERS = [
@@ -87,6 +95,14 @@ def test_one_of_some_names():
     for bad in ("up", ["left"], np.array(["left", "right"]), None, 3, pd.NA, pd.Series(["left"])):
         with pytest.raises(UnknownNameError, match="Unknown side"):
             one_of("side", bad, known)
+
+
+def test_numbers_of_jobs():
+    assert [number_of_jobs(n) for n in (1, 2.0, np.int64(3))] == [1, 2, 3]
+    assert number_of_jobs(-1) == number_of_jobs(np.array(-1)) >= 1
+    for bad in (0, -2, 1.5, None, "2", True):
+        with pytest.raises(InvalidArgumentError, match="n_jobs"):
+            number_of_jobs(bad)
 
 
 def test_names_that_differ_in_their_zeros():

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from laion_fmri import z_scored
 from laion_fmri._errors import InvalidArgumentError
-from laion_fmri.zscore import nan_mean
+from laion_fmri.zscore import nan_mean, z_scored_within
 
 
 def test_nan_voxels_are_left_out_and_constant_ones_have_no_z_score():
@@ -61,3 +61,26 @@ def test_z_scores_of_a_constant_float32_voxel_are_nan_and_the_input_stays():
 def test_what_are_no_betas_of_a_session_have_no_z_scores(betas):
     with pytest.raises(InvalidArgumentError, match=r"shape|one session"):
         z_scored(betas)
+
+
+@settings(max_examples=40)
+@given(
+    betas=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 9), st.integers(1, 4)),
+        elements=st.floats(-1e3, 1e3, width=32) | st.just(np.nan),
+    ),
+    data=st.data(),
+)
+def test_z_scores_within_groups_are_those_of_each_group_alone(betas, data):
+    groups = data.draw(hnp.arrays(int, len(betas), elements=st.integers(1, 3)), label="groups")
+    found = z_scored_within(betas, groups)
+    assert found.dtype == np.float32
+    for group in np.unique(groups):
+        expected = z_scored(betas[groups == group])
+        np.testing.assert_array_equal(found[groups == group], expected)
+
+
+def test_groups_must_be_one_a_trial():
+    with pytest.raises(InvalidArgumentError, match=r"\(2,\).*\(3, 1\)"):
+        z_scored_within(np.zeros((3, 1)), [1, 2])

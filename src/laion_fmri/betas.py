@@ -162,7 +162,7 @@ def read_ahead(
     ----------
     requests : mapping of anything to BetasRequest
     n_jobs : int
-        At most so many sessions are in memory, with the one that was yielded last.
+        At most so many sessions are in memory, if the caller keeps none of them.
     """
     if n_jobs == 1 or len(requests) < 2:
         for key, request in requests.items():

@@ -153,10 +153,13 @@ class SubjectFiles:
         return index.resolve(roi)
 
     def roi_grid_mask(
-        self, roi: RoiQuery, grid: Grid | None = None
+        self, roi: RoiQuery, grid: Grid | None = None, index: rois.RoiIndex | None = None
     ) -> tuple[Grid, NDArray[np.bool_]]:
-        """Return the union of ROI masks with their grid, which must be `grid` if given."""
-        index = self.roi_index()
+        """Return the union of ROI masks with their grid, which must be `grid` if given.
+
+        `index` is that of the downloaded ROIs, if known.
+        """
+        index = index or self.roi_index()
         union: NDArray[np.bool_] | None = None
         for name in self.resolve(roi, index):
             keys = [layout.roi_volume(self.name, c, name) for c in index.categories_of(name)]

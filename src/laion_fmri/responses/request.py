@@ -28,9 +28,9 @@ from laion_fmri.responses.container import Responses
 from laion_fmri.responses.reading import OnSession, SessionBetas, Tables, ZScore
 from laion_fmri.responses.tables import (
     count_repeats,
-    has_volume,
     image_table,
     left_out_table,
+    rois_without_volume,
     trial_table,
     voxel_table,
 )
@@ -310,8 +310,7 @@ def request_responses(
     ]
     left_out += [
         ("roi", name, "has no volume mask here, so no column in the table of voxels")
-        for name in files.roi_index().names()
-        if not has_volume(files, name)
+        for name in rois_without_volume(files, files.roi_index())
     ]
     source = stored or SessionBetas.of(files, tables, grid, voxels, mask_source, zscore)
     request = ResponsesRequest(

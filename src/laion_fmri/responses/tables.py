@@ -15,6 +15,7 @@ from laion_fmri.responses.hemispheres import hemispheres
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.trials import dataset_of, is_shared
 from laion_fmri.volumes.nifti import Grid
+from laion_fmri.volumes.rois import RoiIndex
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,16 +187,24 @@ def voxel_table(
         if column in ceilings:
             columns["ncsnr"] = ncsnr_of(ceilings[column], n_repeats)
             break
-    for roi in files.roi_index().names():
-        if has_volume(files, roi):
-            columns[roi] = files.roi_grid_mask(roi, grid)[1][voxels]
+    index = files.roi_index()
+    lacking = set(rois_without_volume(files, index))
+    for roi in index.names():
+        if roi not in lacking:
+            columns[roi] = files.roi_grid_mask(roi, grid, index)[1][voxels]
     return pd.DataFrame(columns)
 
 
-def has_volume(files: SubjectFiles, roi: str) -> bool:
-    """Whether a volume mask of an ROI is downloaded."""
-    categories = files.roi_index().categories_of(roi)
-    return any(files.found(layout.roi_volume(files.name, c, roi)) for c in categories)
+def rois_without_volume(files: SubjectFiles, index: RoiIndex) -> list[str]:
+    """Return the ROIs of a subject of which no volume mask is downloaded."""
+    return [
+        roi
+        for roi in index.names()
+        if not any(
+            files.found(layout.roi_volume(files.name, category, roi))
+            for category in index.categories_of(roi)
+        )
+    ]
 
 
 def ncsnr_of(ceiling: NDArray[np.floating], n_repeats: int) -> NDArray[np.float32]:
