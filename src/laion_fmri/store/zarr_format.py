@@ -41,8 +41,8 @@ class OtherLayoutError(Exception):
     """A store that another release of the package wrote."""
 
 
-def crc32c(data: bytes, before: int = 0) -> int:
-    """Compute the CRC-32C of bytes, continuing from that of the preceding ones."""
+def crc32c(data: bytes | NDArray[np.uint8], before: int = 0) -> int:
+    """Compute the CRC-32C of read-only bytes, continuing from that of the preceding ones."""
     import google_crc32c
 
     if before:
