@@ -8,7 +8,7 @@ Examples
 >>> responses = sub.get_responses(roi="FFA1")
 >>> responses.values.shape == (len(responses.images), len(responses.voxels))
 True
->>> responses.images["repeats"].max()
+>>> int(responses.images["repeats"].max())
 12
 """
 
