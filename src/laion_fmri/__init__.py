@@ -67,6 +67,13 @@ if TYPE_CHECKING:
         request_stimulus_access,
     )
     from laion_fmri.analysis.decoding import Decoding, decode
+    from laion_fmri.analysis.encoding import (
+        Encoding,
+        RidgeEncoder,
+        encode,
+        split_cv,
+        variance_partition,
+    )
     from laion_fmri.analysis.neighbours import nearest_images, similar_trials
     from laion_fmri.analysis.rdm_comparison import RdmComparison, compare_rdms
     from laion_fmri.analysis.reliability import (
@@ -140,6 +147,11 @@ _HOME = {
     "Group": "group",
     "GroupResponses": "responses",
     "load_subjects": "group",
+    "Encoding": "analysis.encoding",
+    "RidgeEncoder": "analysis.encoding",
+    "encode": "analysis.encoding",
+    "split_cv": "analysis.encoding",
+    "variance_partition": "analysis.encoding",
     "nearest_images": "analysis.neighbours",
     "similar_trials": "analysis.neighbours",
     "roi_response_table": "analysis.roi_responses",
@@ -194,6 +206,7 @@ __all__ = [
     "DataNotFoundError",
     "Decoding",
     "Embeddings",
+    "Encoding",
     "Features",
     "FormRefusedError",
     "Group",
@@ -211,6 +224,7 @@ __all__ = [
     "ObjectNotFoundError",
     "RdmComparison",
     "Responses",
+    "RidgeEncoder",
     "RowNotFoundError",
     "Segmentations",
     "Stimuli",
@@ -243,6 +257,7 @@ __all__ = [
     "download_segmentations",
     "download_splits",
     "download_stimuli",
+    "encode",
     "find_files",
     "get_data_dir",
     "get_rois",
@@ -272,7 +287,9 @@ __all__ = [
     "select_trials",
     "set_data_dir",
     "similar_trials",
+    "split_cv",
     "split_half",
+    "variance_partition",
     "verify",
     "z_scored",
 ]

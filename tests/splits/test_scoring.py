@@ -187,14 +187,14 @@ def test_two_splits_of_one_name_are_refused(sub):
 
 
 def test_a_voxel_without_an_estimate_has_no_score(sub, monkeypatch):
-    from laion_fmri.splits import scoring
+    from laion_fmri.splits import response_blocks
 
     def with_a_gap(*arguments, **options):
         averages = image_averages(*arguments, **options)
         averages.means[3, 0] = np.nan
         return averages
 
-    monkeypatch.setattr(scoring, "image_averages", with_a_gap)
+    monkeypatch.setattr(response_blocks, "image_averages", with_a_gap)
     found = evaluate("random_0", sub, ROI, pool="sub-01")
     score = found.scores["random_0"]
     assert np.isnan(score.correlation[0]) and np.isnan(score.penalty[0])

@@ -89,7 +89,7 @@ class Evaluation:
         import pandas as pd
 
         rows = [
-            {"split": name, "roi": roi, **_summary(score, inside)}
+            {"split": name, "roi": roi, **summary(score, inside)}
             for name, score in self.scores.items()
             for roi, inside in self.rois.items()
         ]
@@ -128,7 +128,8 @@ class Evaluation:
         return self.table.round(3).to_html(index=False)
 
 
-def _summary(score: SplitScore, inside: NDArray[np.bool_]) -> dict[str, float]:
+def summary(score: SplitScore, inside: NDArray[np.bool_]) -> dict[str, float]:
+    """Average the scores of a split over the voxels of an ROI; a row of `Evaluation.table`."""
     scored = inside & np.isfinite(score.correlation)
     summary: dict[str, float] = {
         "n_train": score.n_train,
