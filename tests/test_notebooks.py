@@ -73,4 +73,7 @@ def test_the_notebooks_are_found() -> None:
         "brain_maps",
         "splits_and_encoding",
         "exploring_inline",
+        "reliability",
+        "representational_similarity",
+        "retrieval",
     }

@@ -60,6 +60,13 @@ def test_similarities_are_those_of_scipy(seed, method, has_ties):
     np.testing.assert_allclose(similarities(x, y, method), expected, rtol=1e-10, atol=1e-12)
 
 
+def test_what_is_unknown_has_no_rank():
+    values = np.array([[1.0, 2.0, 2.0, 0.5], [1.0, np.nan, 3.0, 2.0]])
+    np.testing.assert_array_equal(
+        rdm_comparison._ranks(values), stats.rankdata(values, axis=1, nan_policy="propagate")
+    )
+
+
 @pytest.mark.parametrize("method", SIMILARITIES)
 def test_similarities_and_ceilings_are_those_of_rsatoolbox(method):
     rng = np.random.default_rng(0)
@@ -179,6 +186,13 @@ def test_rdms_are_aligned_by_the_names_of_images():
     assert found.left_out == {"model": tuple(n for n in names if n not in set(names[order]))}
     assert np.isnan(found.noise_ceiling).all()
     np.testing.assert_allclose(part.select(names[order][::-1]).square(), part.square()[::-1, ::-1])
+
+
+def test_an_interval_has_no_impossible_values_and_a_cosine_no_chance_of_0():
+    model, subjects = _subjects(np.random.default_rng(13), 2, 6, 0.1)
+    found = compare_rdms(model, subjects, "cosine", n_bootstrap=50).table.iloc[0]
+    assert found["score"] < found["high"] == 1
+    assert np.isnan(found["p_value"])
 
 
 def test_without_samples_there_is_no_interval():

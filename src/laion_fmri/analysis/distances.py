@@ -131,22 +131,26 @@ def crossvalidated_distances(
     require_room(n_images)
     n_channels = values.shape[1]
     names, fold_of = np.unique(folds, return_inverse=True)
-    counts = np.zeros((len(names), n_images))
+    counts = np.zeros((len(names), n_images), dtype=np.intp)
     np.add.at(counts, (fold_of, rows_of), 1)
     is_there = (counts > 0).astype(np.float64)
     # Products of all folds, minus those of a fold with itself, are those of different folds.
     n_products = np.outer(is_there.sum(axis=0), is_there.sum(axis=0)) - is_there.T @ is_there
     products = np.zeros((n_images, n_images))
-    for some in _blocks(2 * n_images + len(values), n_channels):
-        block = values[:, some].astype(np.float64)
+    order = np.lexsort([rows_of, fold_of])
+    images_of_folds = [np.flatnonzero(count) for count in counts]
+    sizes = [count[images] for count, images in zip(counts, images_of_folds, strict=True)]
+    starts = np.cumsum(np.concatenate([[0], *sizes]))[:-1]
+    for some in _blocks(2 * len(values), n_channels):
+        block = values[order, some].astype(np.float64)
+        means = np.add.reduceat(block, starts, axis=0) / np.concatenate(sizes)[:, None]
         total = np.zeros((n_images, block.shape[1]))
-        for fold in range(len(names)):
-            inside = fold_of == fold
-            mean = np.zeros_like(total)
-            np.add.at(mean, rows_of[inside], block[inside])
-            mean /= np.maximum(counts[fold], 1)[:, None]
-            products -= mean @ mean.T
-            total += mean
+        first = 0
+        for images in images_of_folds:
+            mean = means[first : first + len(images)]
+            first += len(images)
+            products[np.ix_(images, images)] -= mean @ mean.T
+            total[images] += mean
         products += total @ total.T
     with np.errstate(invalid="ignore", divide="ignore"):
         products /= np.where(n_products > 0, n_products, np.nan)

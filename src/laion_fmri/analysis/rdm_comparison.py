@@ -81,9 +81,14 @@ class RdmComparison:
         -------
         DataFrame
             model; score (mean over subjects); low and high (the interval); p_value (two-sided,
-            that the score is 0); ceiling_low and ceiling_high; n_images; n_subjects.
+            that the score is 0; NaN for ``"cosine"``, by which even unrelated distances are alike
+            because they are positive); ceiling_low and ceiling_high; n_images; n_subjects.
         """
-        return self._table(self.models, self.by_subject, self.resampled)
+        found = self._table(self.models, self.by_subject, self.resampled)
+        found[["low", "high"]] = found[["low", "high"]].clip(-1, 1)
+        if self.method == "cosine":
+            found["p_value"] = np.nan
+        return found
 
     def differences(self, reference: str | None = None) -> pd.DataFrame:
         """Return how much each model's score exceeds that of one model, on the same samples.
@@ -465,9 +470,21 @@ def _products(x: Pairs, y: Pairs, weights: NDArray, is_centred: bool) -> NDArray
 
 
 def _ranks(values: Pairs) -> NDArray[np.float64]:
-    from scipy.stats import rankdata
+    """Rank each row; equal values share their mean rank, and a row with NaN is NaN.
 
-    return rankdata(values, axis=1)
+    As `scipy.stats.rankdata` does, whose stable sort takes several times as long.
+    """
+    ranks = np.empty(values.shape)
+    for row, own in zip(values, ranks, strict=True):
+        order = np.argsort(row)
+        in_order = row[order]
+        if np.isnan(in_order[-1]):
+            own[:] = np.nan
+            continue
+        is_first = np.concatenate([[True], in_order[1:] != in_order[:-1]])
+        bounds = np.append(np.flatnonzero(is_first), len(row))
+        own[order] = np.repeat((bounds[:-1] + bounds[1:] + 1) / 2, np.diff(bounds))
+    return ranks
 
 
 def _levels(values: Pairs) -> NDArray[np.uint16]:

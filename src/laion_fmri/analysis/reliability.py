@@ -247,10 +247,10 @@ def reliability_table(
                 "roi": name,
                 "n_voxels": int(voxels.sum()),
                 "n_images": n_images,
-                "noise_ceiling": means[0],
+                "noise_ceiling": float(means[0]),
                 "low": np.maximum(means[0] - half, 0),
                 "high": np.minimum(means[0] + half, 100),
-                "split_half": nan_mean(halves[voxels], axis=0),
+                "split_half": float(nan_mean(halves[voxels], axis=0)),
             }
         )
     return pd.DataFrame(rows)

@@ -194,7 +194,9 @@ def rdm(
     Notes
     -----
     Euclidean, correlation and cross-validated distances equal those of rsatoolbox, which also
-    squares the Euclidean distance and divides it by the number of channels. Single trials are
+    squares the Euclidean distance and divides it by the number of channels. Noise adds to distances
+    other than ``"crossnobis"``: images with fewer repeats are farther from all others. Compare
+    images with equal numbers of repeats, or use ``"crossnobis"``. Single trials are
     averaged by image first, except for ``"crossnobis"``. Voxels that lack a response to some image
     are left out and counted in `RDM.n_left_out`.
 
