@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from laion_fmri.atomic_write import atomic_file, atomic_path, partial_files, write_atomically
+from laion_fmri.atomic_write import (
+    atomic_file,
+    atomic_folder,
+    atomic_path,
+    partial_files,
+    remove,
+    write_atomically,
+)
 
 
 def names_in(folder):
@@ -82,3 +90,53 @@ def test_without_hard_links_an_existing_file_stays_too(tmp_path, monkeypatch):
         temporary.write_text("two")
     assert path.read_text() == "one"
     assert names_in(tmp_path) == ["split.json"]
+
+
+def test_a_folder_appears_when_it_is_whole_and_replaces_another(tmp_path):
+    path = tmp_path / "a.zarr"
+    for content in (b"one", b"two"):
+        with atomic_folder(path) as temporary:
+            assert partial_files(path) == [temporary]
+            (temporary / "part").mkdir()
+            (temporary / "part" / "file").write_bytes(content)
+        assert (path / "part" / "file").read_bytes() == content
+        assert names_in(tmp_path) == ["a.zarr"]
+
+
+@pytest.mark.parametrize("before", ["file", "folder"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_folder_that_was_there(tmp_path, before, error):
+    path = tmp_path / "a.zarr"
+    if before == "file":
+        path.write_bytes(b"before")
+    else:
+        path.mkdir()
+    with pytest.raises(error), atomic_folder(path) as temporary:
+        (temporary / "half").write_bytes(b"half")
+        raise error
+    assert names_in(tmp_path) == ["a.zarr"]
+    assert path.is_file() == (before == "file")
+    with atomic_folder(path) as temporary:
+        (temporary / "whole").write_bytes(b"whole")
+    assert names_in(path) == ["whole"]
+
+
+def test_folders_that_are_written_at_once(tmp_path):
+    path = tmp_path / "a.zarr"
+
+    def write(number: int) -> None:
+        with atomic_folder(path) as temporary:
+            (temporary / str(number)).write_bytes(b"")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(100)))
+    assert names_in(tmp_path) == ["a.zarr"]
+    assert len(names_in(path)) == 1
+
+
+def test_removing_what_is_there_and_what_is_not(tmp_path):
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("folder", "file", "none"):
+        remove(tmp_path / name)
+    assert names_in(tmp_path) == []

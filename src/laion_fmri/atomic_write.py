@@ -99,20 +99,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder, if it exists; a folder loses its name first.
+    """Remove a file or a whole folder, if it exists; it loses its name first.
 
     Raises
     ------
     OSError
     """
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
     gone = path if path.name.startswith(".") else _partial(path)
     with contextlib.suppress(FileNotFoundError):  # another process was faster
         if gone != path:
             path.rename(gone)
-        shutil.rmtree(gone)
+        if gone.is_dir():
+            shutil.rmtree(gone)
+        else:
+            gone.unlink()
 
 
 def _partial(path: Path) -> Path:

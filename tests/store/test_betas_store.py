@@ -25,6 +25,7 @@ from laion_fmri._errors import (
     DamagedFileError,
     DataNotDownloadedError,
     InconsistentDataError,
+    InvalidArgumentError,
     LaionFmriError,
     StoreError,
     UnknownNameError,
@@ -561,6 +562,31 @@ def test_several_sessions_give_a_dict(data):
         ("ses-10", "anatomical"),
         ("ses-10", "rsquare"),
     ]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3, -1])
+def test_sessions_built_at_the_same_time(data, n_jobs):
+    names = [SES, "ses-02", "ses-03", "ses-10"]
+    for session in names[1:]:
+        data.betas(ses=session)
+    expected = data.subject.get_betas(names)
+    fractions: list[float] = []
+    infos = data.subject.build_store(progress=fractions.append, n_jobs=n_jobs)
+    assert [*infos] == names and all(info.is_fresh for info in infos.values())
+    assert fractions == sorted(fractions) and fractions[-1] == 1
+    got = without_warnings(lambda: data.subject.get_betas(names))
+    assert all(got[name].tobytes() == expected[name].tobytes() for name in names)
+
+
+def test_a_damaged_session_among_several_and_no_job(data):
+    data.betas(ses="ses-02")
+    betas_path(data).write_bytes(betas_path(data).read_bytes()[:-6])
+    with pytest.raises(DamagedFileError, match="download it again"):
+        data.subject.build_store(n_jobs=2)
+    with pytest.raises(InvalidArgumentError, match="n_jobs=0"):
+        data.subject.build_store(n_jobs=0)
+    assert all(info.is_fresh for info in list_stores(data.path))
+    assert not list(path_of(data).parent.glob(".*"))
 
 
 @pytest.mark.parametrize(

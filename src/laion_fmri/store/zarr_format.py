@@ -45,9 +45,7 @@ def crc32c(data: bytes | NDArray[np.uint8], before: int = 0) -> int:
     """Compute the CRC-32C of read-only bytes, continuing from that of the preceding ones."""
     import google_crc32c
 
-    if before:
-        return google_crc32c.extend(before, data)
-    return google_crc32c.value(data)  # eight times as fast
+    return google_crc32c.extend(before, data)
 
 
 @dataclass(frozen=True, eq=False)
