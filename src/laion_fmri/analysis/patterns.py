@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from laion_fmri import memory
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
 from laion_fmri.analysis.distances import (
     Metric,
@@ -148,9 +149,11 @@ class Patterns:
         if self.trials is None:
             return self
         starts = np.flatnonzero(np.diff(self.rows_of, prepend=-1))
-        means = [nan_mean(some, axis=0) for some in np.split(self.values, starts[1:])]
-        n_images = len(self.images)
-        return replace(self, values=np.stack(means), rows_of=np.arange(n_images), trials=None)
+        dtype = np.result_type(self.values.dtype, np.float32)
+        means = memory.empty((len(self.images), self.values.shape[1]), dtype)
+        for mean, repeats in zip(means, np.split(self.values, starts[1:]), strict=True):
+            mean[:] = nan_mean(repeats, axis=0)
+        return replace(self, values=means, rows_of=np.arange(len(means)), trials=None)
 
     def _folds(self, kind: Folds) -> NDArray[np.intp]:
         kind = one_of("kind of fold", kind, ("session", "repeat"))

