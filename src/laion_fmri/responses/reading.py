@@ -144,3 +144,28 @@ class SessionBetas:
         if self.zscore == "session":
             return z_scored
         return partial(z_scored_within, groups=self.tables[session]["run"].to_numpy())
+
+
+def find_gaps(
+    lacking: Callable[[slice], NDArray[np.bool_]], values: NDArray[np.float32], fill: bool
+) -> NDArray[np.bool_]:
+    """Return which voxels lack values, looking at a block of them at a time.
+
+    Parameters
+    ----------
+    lacking : callable
+        Returns where values of a slice of voxels are missing, shape (n_rows, n_some).
+    values : ndarray, shape (n_rows, n_voxels)
+    fill : bool
+        Whether to put NaN into the values there.
+    """
+    found = np.zeros(values.shape[1], dtype=bool)
+
+    def look(some: slice) -> None:
+        where = lacking(some)
+        found[some] = where.any(axis=0)
+        if fill:
+            values[:, some][where] = np.nan
+
+    in_blocks(look, values.shape[1])
+    return found

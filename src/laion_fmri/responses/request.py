@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
@@ -25,7 +25,7 @@ from laion_fmri.arguments import as_items, as_scalar, is_single, number_of_jobs,
 from laion_fmri.betas import brain_mask
 from laion_fmri.responses.choices import Images, chosen_images
 from laion_fmri.responses.container import Responses
-from laion_fmri.responses.reading import OnSession, SessionBetas, Tables, ZScore
+from laion_fmri.responses.reading import OnSession, SessionBetas, Tables, ZScore, find_gaps
 from laion_fmri.responses.tables import (
     count_repeats,
     image_table,
@@ -106,7 +106,8 @@ class ResponsesRequest:
         if isinstance(self.source, AveragesStore):
             return self.n_bytes
         own = RunningAverages.n_bytes(*self.shape) if self.is_average else self.n_bytes
-        return own + self.source.n_bytes
+        copied = self.n_bytes if self.nan == "drop_voxels" else 0
+        return own + max(self.source.n_bytes, copied)
 
     def __repr__(self) -> str:
         n_rows, n_voxels = self.shape
@@ -167,22 +168,35 @@ class ResponsesRequest:
             return self._responses(values, self.voxels, image_table(*self._counted), [])
         if self.is_average:
             running = self.source.averages(self.names, n_jobs, on_session)
-            lacks_values = running.counts < running.n_repeats[:, None]
-            values = running.means()
-            if self.nan == "keep":
-                values[lacks_values] = np.nan
-            images = image_table(*self._counted)
+            values, images = running.means(), image_table(*self._counted)
+
+            def lacking(some: slice) -> NDArray[np.bool_]:
+                return running.counts[:, some] < running.n_repeats[:, None]
         else:
             values = self.source.trials(self.names, n_jobs, on_session)
-            lacks_values = np.isnan(values)
             tables = self.source.tables
             images = trial_table(self.names, tables, first_trials(self.files, tables))
-        if self.nan in ("raise", "drop_voxels"):
-            is_partial = np.any(lacks_values, axis=0)
-            rows = self._lacking(is_partial)
-            kept = ~is_partial
-            return self._responses(values[:, kept], self.voxels[kept], images, rows)
-        return self._responses(values, self.voxels, images, [])
+
+            def lacking(some: slice) -> NDArray[np.bool_]:
+                return np.isnan(values[:, some])
+
+        return self._without_gaps(values, images, lacking)
+
+    def _without_gaps(
+        self,
+        values: NDArray[np.float32],
+        images: pd.DataFrame,
+        lacking: Callable[[slice], NDArray[np.bool_]],
+    ) -> Responses:
+        """Apply `nan` to values of which `lacking` says where trials have none."""
+        if self.nan == "omit":
+            return self._responses(values, self.voxels, images, [])
+        is_partial = find_gaps(lacking, values, fill=self.nan == "keep")
+        if self.nan == "keep" or not is_partial.any():
+            return self._responses(values, self.voxels, images, [])
+        places = np.stack(np.unravel_index(self.voxels[is_partial], self.grid.shape), axis=1)
+        rows, kept = _gaps(self.files.name, places, len(self.voxels), self.nan), ~is_partial
+        return self._responses(values[:, kept], self.voxels[kept], images, rows)
 
     @property
     def _counted(self) -> tuple[tuple[str, ...], NDArray[np.integer], tuple[str, ...]]:
@@ -219,23 +233,6 @@ class ResponsesRequest:
             self.zscore,
         )
 
-    def _lacking(self, is_partial: NDArray[np.bool_]) -> list[Row]:
-        """Return rows of the voxels that lack values; raise an error if `nan` says so."""
-        places = np.stack(np.unravel_index(self.voxels[is_partial], self.grid.shape), axis=1)
-        listed = [str(tuple(place)) for place in places.tolist()]
-        what = (
-            f"{count_of(len(listed), 'voxel')} of {len(self.voxels):,} of {self.files.name}, such "
-            f"as {', '.join(listed[:1])}, lack a value in some trials."
-        )
-        if listed and self.nan == "raise":
-            raise InvalidArgumentError(
-                f'{what} nan="omit" averages the other repeats, nan="drop_voxels" leaves these '
-                "voxels out."
-            )
-        if is_partial.all():
-            raise NoMatchingDataError(f'{what} So no voxel is left. Use nan="omit".')
-        return [("voxel", place, "lacks a value in some trials") for place in listed]
-
     def _fitting_jobs(self, n_jobs: int) -> int:
         n_bytes = self.n_bytes_of_reading
         of_session = 0 if isinstance(self.source, AveragesStore) else self.source.n_bytes
@@ -248,6 +245,23 @@ class ResponsesRequest:
                 "mask=…) or images" + ("." if self.is_average else ", or averages (average=True).")
             )
         return 1 + (free - n_bytes) // of_session
+
+
+def _gaps(subject: str, places: NDArray[np.intp], n_voxels: int, nan: NanPolicy) -> list[Row]:
+    """Return the rows of voxels that lack values; raise an error if `nan` says so."""
+    listed = [str(tuple(place)) for place in places.tolist()]
+    what = (
+        f"{count_of(len(listed), 'voxel')} of {n_voxels:,} of {subject}, such as {listed[0]}, lack "
+        "a value in some trials."
+    )
+    if nan == "raise":
+        raise InvalidArgumentError(
+            f'{what} nan="omit" averages the other repeats, nan="drop_voxels" leaves these voxels '
+            "out."
+        )
+    if len(listed) == n_voxels:
+        raise NoMatchingDataError(f'{what} So no voxel is left. Use nan="omit".')
+    return [("voxel", place, "lacks a value in some trials") for place in listed]
 
 
 def request_responses(
