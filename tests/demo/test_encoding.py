@@ -10,7 +10,6 @@ from sklearn.linear_model import RidgeCV
 
 from laion_fmri import load_subject
 from laion_fmri.demo import home, load_truth, profiles, write_demo
-from laion_fmri.responses import image_averages
 from laion_fmri.ridge import score as score_of
 from laion_fmri.splits import evaluate
 from laion_fmri.stimuli.embeddings import Embeddings
@@ -96,15 +95,15 @@ def test_a_split_scores_what_the_known_truth_allows(dataset):
     sub, truth = load_subject(SUBJECT, data_dir), load_truth(bucket)
     found = evaluate("random_0", sub, "all", pool=SUBJECT)
     score = found.scores["random_0"]
-    averages = image_averages(sub, score.split.test_ids, found.in_mask)
+    averages = sub.get_responses(score.split.test_ids, mask=found.in_mask)
     with Embeddings("all", data_dir) as embeddings:
         clip = embeddings.rows("CLIP", list(averages.names)).astype(np.float64)
     reached, possible, published = [], [], []
     for roi in truth.subjects[SUBJECT].drivers:
         noiseless = truth.response(SUBJECT, roi, clip)
-        best = score_of(averages.means, np.repeat(noiseless[:, None], averages.means.shape[1], 1))[
-            "correlation"
-        ]
+        best = score_of(
+            averages.values, np.repeat(noiseless[:, None], averages.values.shape[1], 1)
+        )["correlation"]
         use = truth.voxels(SUBJECT, roi)[found.in_mask] & np.isfinite(score.correlation)
         reached.append(score.correlation[use])
         possible.append(best[use])

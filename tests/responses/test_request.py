@@ -17,7 +17,7 @@ from laion_fmri._errors import (
     NotEnoughMemoryError,
     UnknownNameError,
 )
-from laion_fmri.responses import Responses, image_averages
+from laion_fmri.responses import Responses
 
 VOXELS = slice(2, None)  # columns of the table of z-scores
 
@@ -224,15 +224,6 @@ def test_responses_that_do_not_fit_into_memory_are_refused_before_reading(sub, a
 def test_bad_arguments_are_named(sub, options, error, text):
     with pytest.raises(error, match=text):
         sub.get_responses(**options)
-
-
-def test_image_averages_are_the_same_responses(sub):
-    mask = sub.get_roi_mask("V1v")
-    asked = [NAMES["C"], NAMES["A"], "nobody.jpg"]
-    found, expected = image_averages(sub, asked, mask), sub.get_responses(asked, roi="V1v")
-    assert found.names == expected.names
-    assert np.array_equal(found.means, expected.values, equal_nan=True)
-    assert found.n_trials == expected.images["repeats"].sum() == 7
 
 
 def test_the_demo_has_the_same_averages_by_pandas(tiny_home):

@@ -18,7 +18,7 @@ from laion_fmri._errors import (
     NoMatchingDataError,
     UnknownNameError,
 )
-from laion_fmri.responses import image_averages
+from laion_fmri.responses import ResponsesRequest
 from laion_fmri.splits import SplitVariant, evaluate, load_split
 from laion_fmri.splits.scoring import CEILINGS, ceiling_of_means
 from laion_fmri.stimuli.embeddings import Embeddings
@@ -44,14 +44,14 @@ def shown(sub, names):
 def test_scores_are_those_of_scikit_learn_with_the_penalty_chosen(sub, found):
     split = load_split("random_0", "sub-01", data_dir=sub.data_dir)
     train, test = shown(sub, split.train_ids), shown(sub, split.test_ids)
-    averages = image_averages(sub, [*train, *test], found.in_mask)
+    averages = sub.get_responses([*train, *test], mask=found.in_mask)
     place = {name: row for row, name in enumerate(averages.names)}
     with Embeddings("all", sub.data_dir) as embeddings:
         rows = embeddings.rows("CLIP", list(place)).astype(np.float64)
     x = dict(zip(place, rows, strict=True))
     x_train = np.array([x[n] for n in train])
     mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
-    y = averages.means.astype(np.float64)
+    y = averages.values.astype(np.float64)
     score = found.scores["random_0"]
     assert (score.n_train, score.n_test) == (len(train), len(test))
     for voxel in np.flatnonzero(np.isfinite(score.correlation))[::25]:
@@ -187,14 +187,14 @@ def test_two_splits_of_one_name_are_refused(sub):
 
 
 def test_a_voxel_without_an_estimate_has_no_score(sub, monkeypatch):
-    from laion_fmri.splits import response_blocks
+    read = ResponsesRequest.read
 
     def with_a_gap(*arguments, **options):
-        averages = image_averages(*arguments, **options)
-        averages.means[3, 0] = np.nan
-        return averages
+        responses = read(*arguments, **options)
+        responses.values[3, 0] = np.nan
+        return responses
 
-    monkeypatch.setattr(response_blocks, "image_averages", with_a_gap)
+    monkeypatch.setattr(ResponsesRequest, "read", with_a_gap)
     found = evaluate("random_0", sub, ROI, pool="sub-01")
     score = found.scores["random_0"]
     assert np.isnan(score.correlation[0]) and np.isnan(score.penalty[0])

@@ -12,18 +12,15 @@ True
 12
 """
 
-from laion_fmri.responses.averages import ImageAverages, image_averages, require_sessions
 from laion_fmri.responses.container import Responses
 from laion_fmri.responses.group import GroupResponses
-from laion_fmri.responses.request import ResponsesRequest, request_responses
+from laion_fmri.responses.request import ResponsesRequest, request_responses, require_sessions
 from laion_fmri.zscore import z_scored
 
 __all__ = [
     "GroupResponses",
-    "ImageAverages",
     "Responses",
     "ResponsesRequest",
-    "image_averages",
     "request_responses",
     "require_sessions",
     "z_scored",

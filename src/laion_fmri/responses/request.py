@@ -36,7 +36,13 @@ from laion_fmri.responses.tables import (
 )
 from laion_fmri.store.averages_store import AveragesStore, fresh_averages
 from laion_fmri.store.averaging import RunningAverages
-from laion_fmri.subject_files import OneSession, RoiQuery, SeveralSessions, SubjectFiles
+from laion_fmri.subject_files import (
+    LocalSubject,
+    OneSession,
+    RoiQuery,
+    SeveralSessions,
+    SubjectFiles,
+)
 from laion_fmri.transfer.plan import count_of, format_bytes
 from laion_fmri.volumes.masks import MaskSource, columns
 from laion_fmri.volumes.nifti import Grid
@@ -350,6 +356,11 @@ def _averages(
         and found.covers(voxels)
     )
     return found if fits else None
+
+
+def require_sessions(sub: LocalSubject, session: OneSession | SeveralSessions = None) -> list[str]:
+    """Return the sessions of a subject that were asked for; see `requested_sessions`."""
+    return requested_sessions(SubjectFiles(sub.name, sub.data_dir), session)
 
 
 def requested_sessions(files: SubjectFiles, session: OneSession | SeveralSessions) -> list[str]:

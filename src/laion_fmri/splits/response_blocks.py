@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri._errors import NoMatchingDataError
-from laion_fmri.responses import image_averages, require_sessions
+from laion_fmri.responses import require_sessions
 from laion_fmri.store.averages_store import AveragesStore, fresh_averages
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.masks import MaskSource
@@ -159,17 +159,13 @@ class BlocksOfBetas:
         for part in _slices(self.n_voxels, self._slab):
             mask = np.zeros(self._n_brain, dtype=bool)
             mask[self._columns[part]] = True
-            averages = image_averages(
-                self._sub,
-                self.names,
-                mask,
-                self._sessions,
-                self._source,
-                lambda name: steps.next(f"Reading {name}"),
+            request = self._sub.request_responses(
+                self.names, mask=mask, session=self._sessions, mask_source=self._source
             )
-            for voxels in _slices(averages.means.shape[1]):
+            values = request.read(on_session=lambda name: steps.next(f"Reading {name}")).values
+            for voxels in _slices(values.shape[1]):
                 moved = slice(part.start + voxels.start, part.start + voxels.stop)
-                yield moved, averages.means[:, voxels]
+                yield moved, values[:, voxels]
 
 
 def open_blocks(
