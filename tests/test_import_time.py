@@ -9,7 +9,7 @@ import types
 import pytest
 
 HEAVY = {"numpy", "nibabel", "pandas", "h5py", "PIL", "boto3", "botocore", "nilearn", "httpx",
-         "isal", "tqdm", "scipy"}  # fmt: skip
+         "isal", "tqdm", "scipy", "google_crc32c", "zarr", "xarray"}  # fmt: skip
 PAGE = {"panel", "panel_material_ui", "bokeh", "holoviews", "param"}
 CORE = [
     "access", "betas", "bucket.directory", "bucket.s3", "config", "discovery", "download",
