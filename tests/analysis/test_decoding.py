@@ -143,7 +143,10 @@ def test_a_subject_is_decoded_on_a_published_split(tiny_home):
 def test_what_is_not_used_is_said():
     responses, features = _dataset()
     some = features.select([name for name in NAMES if name not in ("3.jpg", "70.jpg")])
-    found = decode(responses, some, ([*SPLIT[0], "never.jpg"], SPLIT[1]))
+    split = [*SPLIT[0], "never.jpg"], SPLIT[1]
+    with pytest.raises(InvalidArgumentError, match=r"'mine' lack 2 of 85 images: 3.jpg"):
+        decode(responses, some, split)
+    found = decode(responses, some, split, missing="omit")
     assert found.left_out == {"not shown": ("never.jpg",), "no features": ("3.jpg", "70.jpg")}
     assert (found.n_train, len(found.images)) == (N_TRAIN - 1, N_TEST - 1)
 

@@ -12,6 +12,7 @@ from laion_fmri.analysis.rdm_comparison import compare_rdms
 from laion_fmri.analysis.rsa import RDM, rdm
 from laion_fmri.demo.truth import load_truth
 from laion_fmri.features import as_features
+from laion_fmri.group import load_subjects
 from laion_fmri.subject import load_subject
 
 VALUES = np.random.default_rng(0).standard_normal((6, 12))
@@ -164,3 +165,15 @@ def test_the_model_that_made_the_responses_is_the_most_similar(tiny_home):
         table = found.table.set_index("model")
         assert table["score"].idxmax() == roi
         assert table.loc[roi, "p_value"] < 0.05
+
+
+def test_a_group_is_compared_in_a_few_lines(tiny_home):
+    group = load_subjects("all", tiny_home.data_dir)
+    responses = group.get_responses("FFA1")
+    brain = rdm(responses)
+    models = rdm(["CLIP", "DINOv2"], images=responses.names, data_dir=tiny_home.data_dir)
+    table = compare_rdms(models, brain, n_bootstrap=20).table
+    assert [one.name for one in brain] == group.names
+    assert table["model"].tolist() == ["CLIP", "DINOv2"]
+    assert (table["n_subjects"] == len(group)).all()
+    assert (table["n_images"] == len(responses.names)).all()

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri import ridge
-from laion_fmri._errors import InvalidArgumentError, NoMatchingDataError
+from laion_fmri import memory, ridge
+from laion_fmri._errors import (
+    InvalidArgumentError,
+    NoMatchingDataError,
+    NotEnoughMemoryError,
+)
 from laion_fmri.analysis.patterns import Patterns, listed
-from laion_fmri.arguments import as_items
+from laion_fmri.arguments import as_items, one_of
 from laion_fmri.features import as_features
 from laion_fmri.splits import Split, load_split
+from laion_fmri.transfer.plan import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +32,12 @@ if TYPE_CHECKING:
     from laion_fmri.features import Features
     from laion_fmri.responses import Responses
 
+Missing = Literal["raise", "omit"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
+
 _FEWEST_TRAINING_IMAGES, _FEWEST_TEST_IMAGES = 3, 2
 _TOPS = (1, 5)
+_COPIES = 3  # of the responses, as float64, while they are decomposed
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +163,13 @@ class Decoding:
 def decode(
     responses: Responses,
     features: Features | Any,
-    split: str | Split | tuple[Iterable[str], Iterable[str]] = "random_0",
+    split: str | Split | tuple[Iterable[str], Iterable[str]] = "tau",
     *,
     pool: str = "shared",
     candidates: Iterable[str] | None = None,
     penalties: Sequence[float] = ridge.PENALTIES,
     selection: ridge.Selection = "gcv",
+    missing: Missing = "raise",
     data_dir: Any = None,
 ) -> Decoding:
     """Predict features from responses, and retrieve the images that were shown.
@@ -180,6 +190,8 @@ def decode(
         To choose from for each feature, on the training images.
     selection : {"gcv", "loo"}
         How they are chosen: by generalised or by leave-one-out cross-validation.
+    missing : {"raise", "omit"}
+        What happens if an image that was shown has no features: an error, or it is left out.
     data_dir : path, optional
         Of features and splits given by name, instead of the configured one.
 
@@ -190,12 +202,14 @@ def decode(
     Raises
     ------
     InvalidArgumentError
-        When the sides of the split overlap, candidates have no features, no voxel has a response
-        to all images, or an argument is invalid.
+        When the sides of the split overlap, images or candidates have no features, no voxel has a
+        response to all images, or an argument is invalid.
     NoMatchingDataError
         When fewer than 3 training or 2 test images were shown and have features.
     UnknownNameError
         When there is no such split, pool or selection.
+    NotEnoughMemoryError
+        When the voxels do not fit into memory as float64.
 
     Notes
     -----
@@ -212,6 +226,8 @@ def decode(
     found = as_features(features, data_dir)
     name, train, test = _sides(split, pool, data_dir)
     shown = set(responses.images["name"].astype(str))
+    if one_of("choice for missing features", missing, MISSING) == "raise":
+        found.require(one for one in (*train, *test) if one in shown)
     left_out = {
         "not shown": tuple(one for one in (*train, *test) if one not in shown),
         "no features": tuple(found.lacking(one for one in (*train, *test) if one in shown)),
@@ -232,6 +248,13 @@ def decode(
     retrieved_from = [*test, *(one for one in extra if one not in set(test))]
     found.require(retrieved_from)
 
+    n_bytes = _COPIES * 8 * (len(train) + len(test)) * responses.values.shape[1]
+    if not memory.has_room(n_bytes):
+        raise NotEnoughMemoryError(
+            f"Decoding from {responses.values.shape[1]:,} voxels takes {format_bytes(n_bytes)}, "
+            f"and {format_bytes(memory.available())} of memory are free. Choose an ROI, or fewer "
+            "voxels: Responses.select(voxels=…)."
+        )
     patterns = Patterns.of(responses, (*train, *test)).prepared("euclidean", "session")
     known = patterns.known()
     if not known.any():
