@@ -80,6 +80,7 @@ def test_a_figure_outlines_rois_and_refuses_what_has_one_side(sub):
     assert len(figure.axes) == 9
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["FFA1"]
     assert "FFA1" in roi_vertices(sub)
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
     with pytest.raises(InvalidArgumentError, match="flat"):
         map_figure.plot_map(sub, one, shape="flat")
     with pytest.raises(UnknownNameError):

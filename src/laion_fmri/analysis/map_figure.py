@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,7 @@ COLORCET_MAPS = {
 }
 """Explorer's names of colour maps to colorcet's: sequential first, then diverging."""
 VIEWS = ("lateral", "medial", "ventral", "posterior")
-_DPI = 300
+_DPI, _NOTEBOOK_DPI = 300, 100
 _ROIS_IN_A_ROW = 8  # of the legend
 _SIDES = {"L": "left", "R": "right"}
 
@@ -239,13 +240,15 @@ def draw_montage(
     bar.tick_params(labelsize=8)
     if title:
         figure.suptitle(_literal(title), fontsize=12, y=1 - 0.02 * share)
+    # Without pyplot, a notebook shows the figures that say how.
+    figure._repr_png_ = partial(png_bytes, figure, dpi=_NOTEBOOK_DPI)  # type: ignore[attr-defined]
     return figure
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """Return a figure as a PNG with 300 dpi."""
+def png_bytes(figure: Figure, dpi: int = _DPI) -> bytes:
+    """Return a figure as a PNG, by default with 300 dpi."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DPI, facecolor="white")
+    figure.savefig(content, format="png", dpi=dpi, facecolor="white")
     return content.getvalue()
 
 
