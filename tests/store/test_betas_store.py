@@ -663,6 +663,12 @@ def test_what_a_killed_build_left_is_cleared(data):
     assert new.exists()  # another process may be at work on it
     drop_store(SUB, data_dir=data.path)
     assert not list(folder.iterdir())
+    abandoned = folder / f".{SUB}_mask-anatomical_averages.zarr.cc.partial.zarr"
+    (abandoned / "mean").mkdir(parents=True)
+    drop_store(SUB, session=SES, data_dir=data.path)
+    assert abandoned.exists()
+    assert drop_store(SUB, data_dir=data.path) == []
+    assert not abandoned.exists()
 
 
 # --- at the same time -----------------------------------------------------------------------

@@ -356,18 +356,22 @@ def drop_store(
     """
     ses = session if session in (None, layout.AVERAGES) else layout.session_id(session)
     source = require_mask_source(mask_source) if mask_source is not None else None
-    dropped = []
-    for store in list_stores(data_dir, subject):
-        if ses in (None, store.session) and source in (None, store.mask_source):
-            try:
-                for path in (store.path, *partial_files(store.path)):
-                    remove(path)
-            except OSError as error:
-                raise StoreError(
-                    f"The store {store.path} cannot be removed ({error.strerror}). Check the "
-                    "permissions."
-                ) from error
-            dropped.append(store)
+    dropped = [
+        store
+        for store in list_stores(data_dir, subject)
+        if ses in (None, store.session) and source in (None, store.mask_source)
+    ]
+    leftovers = [path for store in dropped for path in partial_files(store.path)]
+    if ses is None and source is None:  # of stores that were never completed, too
+        files = subject_files(subject, data_dir)
+        leftovers = sorted((store_root(files.data_dir) / files.name).glob(".*.partial*"))
+    for path in (*(store.path for store in dropped), *leftovers):
+        try:
+            remove(path)
+        except OSError as error:
+            raise StoreError(
+                f"The store {path} cannot be removed ({error.strerror}). Check the permissions."
+            ) from error
     return dropped
 
 

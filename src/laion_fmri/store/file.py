@@ -4,10 +4,11 @@ It is a Zarr v3 group (see `laion_fmri.store.zarr_format`) with ``betas`` (trial
 and ``voxel``, the flat grid indices in C order (int64, increasing). The attributes of the group
 describe the content and its sources.
 
-The layout was measured (``tests/benchmarks/bench_store.py --layouts``) with 1,066 trials
-of 320,332 voxels, 1.37 GB, on two busy cores and a virtual disk. Median ms for an ROI of
-513 voxels over all trials, 500 voxels drawn at random over all trials, one trial of the
-whole brain, and the whole session; cold is without cached file contents:
+The width of the blocks was measured (``tests/benchmarks/bench_store.py --layouts``) when they were
+in a file of our own format, with 1,066 trials of 320,332 voxels, 1.37 GB, on two busy cores and a
+virtual disk. Median ms for an ROI of 513 voxels over all trials, 500 voxels drawn at random over
+all trials, one trial of the whole brain, and the whole session; cold is without cached file
+contents:
 
 ======================  ====  ======  =====  =======  ========  ===========  ==========
 layout                  ROI   random  trial  session  cold ROI  cold random  cold trial
@@ -24,8 +25,7 @@ blocks of 256 voxels    7.2   126     2.5    510      42        411          16
 
 Trial order is slow for an ROI; voxel order is slow for a trial, and slower than the compressed file
 for a session; storing both would double the size. Blocks of 64 voxels are fast for all access
-patterns, also from disk. They are read rather than memory-mapped: a page fault every few kilobytes
-costs more than copying whole blocks.
+patterns, also from disk.
 """
 
 from __future__ import annotations
