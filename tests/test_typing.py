@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from laion_fmri import load_subject
 from laion_fmri.betas import BetasRequest
 from laion_fmri.group import load_subjects
+from laion_fmri.responses import Responses, ResponsesRequest
 from laion_fmri.subject import Subject
 
 Betas = NDArray[np.float32]
@@ -30,6 +31,12 @@ def test_betas(sub: Subject):
     every = assert_type(sub.get_betas(roi="FFA1"), dict[str, Betas])
     assert one.shape == several["ses-01"].shape == every["ses-01"].shape
     assert assert_type(sub.request_betas(1, roi="FFA1"), BetasRequest).shape == one.shape
+
+
+def test_responses(sub: Subject):
+    one = assert_type(sub.get_responses(roi="FFA1"), Responses)
+    request = assert_type(sub.request_responses("shared", "FFA1"), ResponsesRequest)
+    assert assert_type(one.select("shared"), Responses).values.shape == request.shape
 
 
 def test_noise_ceilings(sub: Subject):

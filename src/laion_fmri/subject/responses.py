@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,17 @@ class ResponseAccessors(LocalSubject):
         )
         return request.read(n_jobs)
 
-    def request_responses(self, *args: Any, **kwargs: Any) -> ResponsesRequest:
+    def request_responses(
+        self,
+        images: Images | None = None,
+        roi: RoiQuery | None = None,
+        mask: NDArray[np.bool_] | None = None,
+        session: OneSession | SeveralSessions = None,
+        zscore: ZScore = "session",
+        average: bool = True,
+        nan: NanPolicy = "omit",
+        mask_source: MaskSource = "anatomical",
+    ) -> ResponsesRequest:
         """Prepare `get_responses`, with its arguments: check the files without reading betas.
 
         Returns
@@ -109,7 +119,9 @@ class ResponseAccessors(LocalSubject):
             With ``shape``, ``n_bytes``, ``n_bytes_of_reading``, and a method ``read`` that returns
             the responses. It prints its size.
         """
-        return request_responses(self._files, *args, **kwargs)
+        return request_responses(
+            self._files, images, roi, mask, session, zscore, average, nan, mask_source
+        )
 
     def to_xarray(
         self,
