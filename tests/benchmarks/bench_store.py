@@ -29,8 +29,7 @@ from bench_betas import SESSION, SUBJECT, prepare
 
 from laion_fmri.atomic_write import remove
 from laion_fmri.store import betas_store as store
-from laion_fmri.store.file import BetasStore
-from laion_fmri.store.writer import write_store
+from laion_fmri.store.file import BetasStore, write_store
 from laion_fmri.subject import Subject
 from laion_fmri.subject_files import SubjectFiles
 

@@ -33,8 +33,8 @@ from laion_fmri._errors import (
 from laion_fmri.cli import main
 from laion_fmri.fingerprint import FileFingerprint
 from laion_fmri.store import betas_store as store
+from laion_fmri.store import file as store_file
 from laion_fmri.store import shard as store_shard
-from laion_fmri.store import writer as store_writer
 from laion_fmri.store.betas_store import (
     StoreInfo,
     build_store,
@@ -44,9 +44,8 @@ from laion_fmri.store.betas_store import (
     store_path,
     verify_stores,
 )
-from laion_fmri.store.file import BetasStore, Header
+from laion_fmri.store.file import BetasStore, Header, write_store
 from laion_fmri.store.folder import folder_bytes
-from laion_fmri.store.writer import write_store
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.grid import Series
 from laion_fmri.volumes.nifti import Grid
@@ -138,7 +137,7 @@ def test_stores_give_what_nibabel_and_numpy_give(
         np.errstate(over="ignore", invalid="ignore"),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(store_writer, "_TRIALS_AT_ONCE", at_once)
+        patch.setattr(store_file, "_TRIALS_AT_ONCE", at_once)
         patch.setattr(store_shard, "_FEW_ROWS", few)
         write_store(folder / "x.zarr", header, Series.open(path))
         kept = BetasStore.open(folder / "x.zarr")

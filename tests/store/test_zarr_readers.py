@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from laion_fmri.fingerprint import FileFingerprint
-from laion_fmri.store.file import BetasStore, Header
-from laion_fmri.store.writer import write_store
+from laion_fmri.store.file import BetasStore, Header, write_store
 from laion_fmri.volumes.grid import Series
 from laion_fmri.volumes.nifti import Grid
 

@@ -1,1 +1,1 @@
-"""Stores of betas: every trial of a subject in one file, read by blocks of voxels."""
+"""Stores of betas and of image averages: Zarr v3 groups, read by blocks of voxels."""

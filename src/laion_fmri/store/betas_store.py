@@ -37,7 +37,7 @@ from laion_fmri.atomic_write import partial_files, remove
 from laion_fmri.config import load_settings
 from laion_fmri.fingerprint import FileFingerprint
 from laion_fmri.store import averages_store
-from laion_fmri.store.file import BetasStore, Header
+from laion_fmri.store.file import BetasStore, Header, write_store
 from laion_fmri.store.folder import folder_bytes
 from laion_fmri.store.places import (
     OTHER_RELEASE,
@@ -49,7 +49,6 @@ from laion_fmri.store.places import (
     store_root,
     subject_files,
 )
-from laion_fmri.store.writer import write_store
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.masks import MASK_SOURCES, nonzero, require_mask_source
 from laion_fmri.volumes.nifti import Grid

@@ -31,6 +31,7 @@ patterns, also from disk.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,14 +42,17 @@ from numpy.typing import NDArray
 from laion_fmri import memory
 from laion_fmri._errors import DamagedFileError
 from laion_fmri.fingerprint import FileFingerprint
-from laion_fmri.store.folder import StoreFolder
-from laion_fmri.store.shard import AGAIN
-from laion_fmri.store.zarr_format import Contents, SmallArray
+from laion_fmri.store.folder import StoreFolder, write_folder
+from laion_fmri.store.shard import AGAIN, ShardWriter
+from laion_fmri.store.zarr_format import NUMBER, Contents, SmallArray
+from laion_fmri.volumes.grid import Series
 from laion_fmri.volumes.nifti import Grid
 
 T = TypeVar("T")
 WIDTH = 64
 """Number of voxels per block."""
+
+_TRIALS_AT_ONCE = 64  # trials buffered before writing: 80 MB at the published size
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +210,46 @@ class BetasStore:
             When a checksum is wrong.
         """
         self._folder.verify(progress)
+
+
+def write_store(
+    path: Path,
+    header: Header,
+    series: Series,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Write a store; it appears under its name when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+    header : Header
+        Defines the voxels to read from `series`.
+    series : Series
+    progress : callable, optional
+        Called periodically with the completed fraction.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be written: no space, no permission. No partial store remains.
+    DamagedFileError
+        When the betas are truncated or corrupt.
+    """
+
+    def fill(shard: ShardWriter, _: Path) -> None:
+        rows = np.empty((min(_TRIALS_AT_ONCE, header.n_trials), len(header.voxels)), dtype=NUMBER)
+        with closing(series.fill(header.voxels, lambda trial: rows[trial % len(rows)])) as trials:
+            for trial in trials:
+                n_rows = trial % len(rows) + 1
+                if n_rows < len(rows) and trial < header.n_trials - 1:
+                    continue
+                for block in range(shard.n_blocks):
+                    shard.write(block, trial + 1 - n_rows, rows[:n_rows, shard.columns(block)])
+                if progress is not None:
+                    progress((trial + 1) / header.n_trials)
+
+    write_folder(path, header.contents, fill)
 
 
 def grid_as_json(grid: Grid) -> dict[str, Any]:
