@@ -59,3 +59,9 @@ def test_a_damaged_ribbon_is_told(data):
     data.at(f"{layout.freesurfer_dir('sub-01')}/{RIBBON}").write_bytes(b"x" * 400)
     with pytest.raises(DamagedFileError, match="ribbon"):
         sides(data)
+
+
+def test_a_ribbon_of_one_hemisphere_is_told(data):
+    write_ribbon(data, np.full((5, 5, 5), 3), np.eye(4))
+    with pytest.raises(DamagedFileError, match="hemisphere"):
+        sides(data)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import layout
+from laion_fmri._errors import DamagedFileError
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.nifti import Grid, translated_errors
 
@@ -35,6 +36,11 @@ def hemispheres(
     -------
     ndarray of str, shape (n_points,)
         ``"L"`` or ``"R"``.
+
+    Raises
+    ------
+    DamagedFileError
+        When the ribbon cannot be read, or lacks a hemisphere.
     """
     path = files.path(layout.freesurfer_dir(files.name)) / RIBBON
     if not path.is_file():
@@ -48,6 +54,8 @@ def hemispheres(
         labels = np.asarray(image.dataobj)  # type: ignore[attr-defined]
         affine: NDArray[np.float64] = image.affine  # type: ignore[attr-defined]
     sides = {side: np.isin(labels, found) for side, found in _LABELS.items()}
+    if not all(inside.any() for inside in sides.values()):
+        raise DamagedFileError(path, "it lacks the labels of a hemisphere")
     left, right = (
         np.argwhere(inside).mean(axis=0) @ affine[:3, :3].T + affine[:3, 3]
         for inside in sides.values()
