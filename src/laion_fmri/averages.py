@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ from laion_fmri._errors import (
 )
 from laion_fmri.arguments import number_of_jobs
 from laion_fmri.atomic_write import remove
-from laion_fmri.betas import read_ahead, request_betas
+from laion_fmri.betas import BetasRequest, read_ahead, request_betas
 from laion_fmri.fingerprint import FileFingerprint
 from laion_fmri.store.averages_store import (
     AveragesHeader,
@@ -176,12 +177,9 @@ def _fill(
     progress: Callable[[float], None],
 ) -> None:
     n_steps = len(rows) + 1
-    voxels = header.voxels.astype(np.intp)
-    requests = {
-        session: request_betas(files, session, header.grid, voxels, mask_source=header.mask_source)
-        for session in rows
-    }
-    at_once = _sessions_at_once([request.shape for request in requests.values()], n_jobs)
+    requests = {session: _SessionRequest(files, session, header) for session in rows}
+    shapes = [request.opened().shape for request in requests.values()]  # checks every session
+    at_once = _sessions_at_once(shapes, n_jobs)
     with (
         _Sums(folder / "sums", shard.shape, int(header.repeats.sum(axis=1).max())) as sums,
         closing(read_ahead(requests, at_once)) as sessions,
@@ -193,6 +191,23 @@ def _fill(
         for block, means in enumerate(sums.means(shard)):
             shard.write(block, 0, means)
             progress((n_steps - 1 + (block + 1) / shard.n_blocks) / n_steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _SessionRequest:
+    """A request that is made when it is read: 30 open stores would take 80 MB."""
+
+    files: SubjectFiles
+    session: str
+    header: AveragesHeader
+
+    def opened(self) -> BetasRequest:
+        voxels = self.header.voxels.astype(np.intp, copy=False)
+        source = self.header.mask_source
+        return request_betas(self.files, self.session, self.header.grid, voxels, mask_source=source)
+
+    def read(self) -> NDArray[np.float32]:
+        return self.opened().read()
 
 
 def _add(

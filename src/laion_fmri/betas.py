@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,14 +153,22 @@ def read_betas(requests: Mapping[K, BetasRequest], n_jobs: int = 1) -> dict[K, N
         raise _not_enough(shapes, n_bytes) from error
 
 
+class Readable(Protocol):
+    """What reads the betas of a session, such as a `BetasRequest`."""
+
+    def read(self) -> NDArray[np.float32]:
+        """Read float32 betas of shape (n_trials, n_voxels)."""
+        ...
+
+
 def read_ahead(
-    requests: Mapping[K, BetasRequest], n_jobs: int
+    requests: Mapping[K, Readable], n_jobs: int
 ) -> Generator[tuple[K, NDArray[np.float32]], None, None]:
     """Yield the betas of sessions in order, while threads read the next ones.
 
     Parameters
     ----------
-    requests : mapping of anything to BetasRequest
+    requests : mapping of anything to BetasRequest, or another object with its method ``read``
     n_jobs : int
         At most so many sessions are in memory, if the caller keeps none of them.
     """
