@@ -10,7 +10,11 @@ from hypothesis.extra import numpy as hnp
 
 from laion_fmri import z_scored
 from laion_fmri._errors import InvalidArgumentError
+<<<<<<< HEAD
 from laion_fmri.zscore import nan_mean, z_scored_within
+=======
+from laion_fmri.zscore import mean_and_deviation, nan_mean
+>>>>>>> e627e50 (PyTorch: single trials from stores, z-scores, embeddings, images, and an order by session)
 
 
 def test_nan_voxels_are_left_out_and_constant_ones_have_no_z_score():
@@ -41,6 +45,26 @@ def test_z_scores_of_float32_are_float32_and_those_of_numpy(betas):
         else:
             expected = (column - values.mean()) / values.std()
             np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=30)
+@given(
+    betas=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 9), st.integers(0, 5)),
+        elements=st.floats(-1e4, 1e4, width=32) | st.just(np.nan),
+    )
+)
+def test_means_and_deviations_are_those_of_the_z_scores(betas):
+    mean, deviation = mean_and_deviation(betas)
+    assert mean.dtype == deviation.dtype == np.float64 and mean.shape == betas.shape[1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        again = ((betas - mean) / deviation).astype(np.float32)
+    assert np.array_equal(again, z_scored(betas), equal_nan=True)
+    is_value = ~np.isnan(betas).all(axis=0)
+    np.testing.assert_allclose(
+        mean[is_value], np.nanmean(betas[:, is_value].astype(float), axis=0), atol=1e-9
+    )
 
 
 def test_z_scores_of_a_constant_float32_voxel_are_nan_and_the_input_stays():

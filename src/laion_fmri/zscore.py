@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -47,25 +47,46 @@ def z_scored(betas: NDArray) -> NDArray[np.floating]:
         raise InvalidArgumentError(
             "These are the betas of several sessions. Give those of one session at a time."
         )
-    betas = np.asarray(betas)
-    if betas.dtype.kind not in "biuf" or betas.ndim != 2:
-        raise InvalidArgumentError(
-            f"Real numbers of shape (n_trials, n_voxels) were expected; this array has dtype "
-            f"{betas.dtype} and shape {betas.shape}."
-        )
+    betas = _checked(betas)
     dtype = np.result_type(betas.dtype, np.float32)
     out = memory.empty(betas.shape, dtype)
-    places = [
-        slice(start, start + _COLUMNS_AT_ONCE)
-        for start in range(0, betas.shape[1], _COLUMNS_AT_ONCE)
-    ]
 
     def fill(some: slice) -> None:
-        out[:, some] = _z_scored_columns(betas[:, some])
+        values, _, deviation = _centred(betas[:, some])
+        # Voxels without values intentionally give 0 / 0 = NaN.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values /= deviation
+        out[:, some] = values
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(fill, places))
+    _in_columns(fill, betas.shape[1])
     return out
+
+
+def mean_and_deviation(betas: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what `z_scored` subtracts from each voxel and what it divides by.
+
+    Parameters
+    ----------
+    betas : ndarray, shape (n_trials, n_voxels)
+
+    Returns
+    -------
+    mean, deviation : ndarray of float64, shape (n_voxels,)
+        The deviation of a constant voxel is NaN.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When the betas are not a 2-D array of real numbers.
+    """
+    betas = _checked(betas)
+    mean, deviation = np.empty(betas.shape[1]), np.empty(betas.shape[1])
+
+    def fill(some: slice) -> None:
+        _, mean[some], deviation[some] = _centred(betas[:, some])
+
+    _in_columns(fill, betas.shape[1])
+    return mean, deviation
 
 
 def z_scored_within(betas: NDArray, groups: ArrayLike) -> NDArray[np.floating]:
@@ -101,7 +122,28 @@ def z_scored_within(betas: NDArray, groups: ArrayLike) -> NDArray[np.floating]:
     return out
 
 
-def _z_scored_columns(betas: NDArray) -> NDArray[np.float64]:
+def _checked(betas: NDArray) -> NDArray:
+    betas = np.asarray(betas)
+    if betas.dtype.kind not in "biuf" or betas.ndim != 2:
+        raise InvalidArgumentError(
+            f"Real numbers of shape (n_trials, n_voxels) were expected; this array has dtype "
+            f"{betas.dtype} and shape {betas.shape}."
+        )
+    return betas
+
+
+def _in_columns(fill: Callable[[slice], None], n_voxels: int) -> None:
+    places = [
+        slice(start, start + _COLUMNS_AT_ONCE) for start in range(0, n_voxels, _COLUMNS_AT_ONCE)
+    ]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(fill, places))
+
+
+def _centred(
+    betas: NDArray,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the betas minus their mean, the mean, and the deviation."""
     values = betas.astype(np.float64)
     n_values: int | NDArray[np.intp] = len(values)
     total = values.sum(axis=0)
@@ -109,14 +151,13 @@ def _z_scored_columns(betas: NDArray) -> NDArray[np.float64]:
     if missing is not None:
         n_values = len(values) - missing.sum(axis=0)
         total = values.sum(axis=0, where=~missing)
-    # Voxels without values intentionally give 0 / 0 = NaN.
     with np.errstate(invalid="ignore", divide="ignore"):
-        values -= total / n_values
+        mean = total / n_values
+        values -= mean
         squares = values if missing is None else np.where(missing, 0, values)
         deviation = np.sqrt(np.einsum("ij,ij->j", squares, squares) / n_values)
-        deviation[_is_constant(betas)] = np.nan
-        values /= deviation
-    return values
+    deviation[_is_constant(betas)] = np.nan
+    return values, mean, deviation
 
 
 def _is_constant(betas: NDArray) -> NDArray[np.bool_]:

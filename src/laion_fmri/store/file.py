@@ -196,6 +196,23 @@ class BetasStore:
         self._folder.shard.read(rows, columns_of(self.header.voxels, voxels), out)
         return out
 
+    def row_reader(self, voxels: NDArray[np.intp]) -> Callable[[int], NDArray[np.float32]]:
+        """Return a function that copies selected voxels of one trial, for many calls.
+
+        It reads from a memory map, which stays valid when the store is replaced or removed.
+
+        Parameters
+        ----------
+        voxels : array of int, shape (n_voxels,)
+            As in `masked`.
+        """
+        columns = columns_of(self.header.voxels, voxels)
+        values = self._folder.shard.mapped(columns)
+        if columns is None:
+            return lambda trial: values[trial].flatten()[: len(voxels)]
+        block, place = np.divmod(columns, self.header.width)
+        return lambda trial: values[trial, block, place]
+
     def verify(self, progress: Callable[[float], None] | None = None) -> None:
         """Read everything and compare it with its checksums.
 

@@ -3,12 +3,14 @@
 A block that is read completely is checked against its CRC-32C; reading some rows reads a part of
 each block, which only `Shard.verify` checks. Blocks are read rather than memory-mapped: a page
 fault every few kilobytes costs more than copying whole blocks. All are read into the same memory,
-which stays in the processor's cache.
+which stays in the processor's cache. Only for many single rows is a memory map faster
+(`Shard.mapped`).
 """
 
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import threading
 import weakref
@@ -132,6 +134,26 @@ class Shard:
         rows = np.arange(self.shape[0]) if rows is None else rows
         few = len(rows) <= min(_FEW_ROWS, self.shape[0] // 2)
         (self._read_rows if few else self._read_blocks)(rows, columns, out)
+
+    def mapped(self, columns: NDArray[np.intp] | None) -> NDArray[np.float32]:
+        """Return a read-only memory map of all values, of shape (n_rows, n_blocks, width).
+
+        For many reads of single rows: after the first ones, all pages are in memory, which
+        processes share. The system reads the blocks of `columns` ahead (None for all). Checksums
+        are not verified.
+        """
+        shape = self.shape[0], self.n_blocks, self.width
+        if not math.prod(self.shape):
+            return np.empty(shape, NUMBER)
+        pages = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
+        if hasattr(mmap, "MADV_RANDOM"):  # neighbouring pages are of other rows or columns
+            pages.madvise(mmap.MADV_RANDOM)
+        if hasattr(os, "posix_fadvise"):
+            for start in (self._blocks(columns)[0] * self._block_bytes).tolist():
+                os.posix_fadvise(self._file, start, self._block_bytes, os.POSIX_FADV_WILLNEED)
+        n_bytes = self.width * NUMBER.itemsize
+        strides = n_bytes, self._block_bytes, NUMBER.itemsize
+        return np.ndarray(shape, NUMBER, pages, 0, strides)
 
     def verify(self, progress: Callable[[float], None] | None = None) -> None:
         """Read everything and compare each block with its checksum.

@@ -17,6 +17,7 @@ from laion_fmri.subject.responses import ResponseAccessors
 from laion_fmri.subject.rois import RoiAccessors
 from laion_fmri.subject.stimuli import StimulusAccessors
 from laion_fmri.subject.templates import TemplateAccessors
+from laion_fmri.subject.torch_datasets import TorchAccessors
 from laion_fmri.subject.volumes import VolumeAccessors
 from laion_fmri.subject_files import local_subjects
 
@@ -71,6 +72,7 @@ class Subject(
     LocalizerAccessors,
     VolumeAccessors,
     TemplateAccessors,
+    TorchAccessors,
     RawDataAccessors,
 ):
     """One subject's downloaded files; created by `load_subject`.

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Self, overload
 
 from laion_fmri import layout
 from laion_fmri.arguments import one_of
@@ -21,15 +17,11 @@ from laion_fmri.stimuli.by_trial import (
 )
 from laion_fmri.stimuli.hub import LocalStimuli
 from laion_fmri.stimuli.metadata import read_metadata
-from laion_fmri.subject_files import LocalSubject, OneSession, RoiQuery, SeveralSessions
+from laion_fmri.subject_files import LocalSubject, OneSession, SeveralSessions
 from laion_fmri.trials import STIMULI_GROUPS
-from laion_fmri.volumes.masks import MaskSource
 
 if TYPE_CHECKING:
     import pandas as pd
-    from PIL.Image import Image
-
-    from laion_fmri.torch_data import LaionFMRIDataset
 
 
 class StimulusAccessors(LocalSubject):
@@ -122,59 +114,6 @@ class StimulusAccessors(LocalSubject):
     def captions(self) -> TrialCaptions:
         """Captions of the images shown, by global trial index."""
         return TrialCaptions(self._stimuli, self._trials)
-
-    def to_torch_dataset(
-        self,
-        session: OneSession | SeveralSessions = None,
-        roi: RoiQuery | None = None,
-        mask: NDArray[np.bool_] | None = None,
-        nc_threshold: float | None = None,
-        image_transform: Callable[[Image], Any] | None = None,
-        mask_source: MaskSource = "anatomical",
-        *,
-        stimuli: str | None = None,
-        image: bool = True,
-        max_memory_gb: float = 2.0,
-    ) -> LaionFMRIDataset:
-        """Return the trials as a PyTorch dataset, for a ``DataLoader`` with any number of workers.
-
-        Parameters
-        ----------
-        session : str, list of str or None
-            None for all downloaded sessions.
-        roi, mask, nc_threshold, mask_source, stimuli
-            Voxels and trials, as in `get_betas`. `nc_threshold` with one session only, because its
-            voxels differ between sessions.
-        image_transform : callable, optional
-            Transform of the `PIL.Image` as displayed to the image of an item.
-        image : bool
-            Include the image in items; without it, no stimulus file is required.
-        max_memory_gb : float
-            Size of each process's cache of betas; others are read again when needed.
-
-        Returns
-        -------
-        torch.utils.data.Dataset
-            Items are dicts: betas (float32 tensor, shape (n_voxels,)), image (float32 tensor
-            from 0 to 1, shape (3, height, width)), image_name, rep_index (0 for the first
-            presentation of the image in the downloaded sessions), session, trial (the global trial
-            index).
-
-        Raises
-        ------
-        MissingDependencyError
-            When torch is not installed.
-        DataNotDownloadedError, StimuliNotDownloadedError
-            When the session, or the images, are not downloaded.
-        InconsistentDataError
-            When a trial shows an image that is not among the stimuli.
-        """
-        from laion_fmri.torch_data import LaionFMRIDataset
-
-        return LaionFMRIDataset(
-            self, session, roi, mask, nc_threshold, image_transform, mask_source,
-            stimuli=stimuli, image=image, max_memory_gb=max_memory_gb,
-        )  # fmt: skip
 
     def has_stimuli(self) -> bool:
         """Whether the images and their metadata are downloaded."""

@@ -20,10 +20,13 @@ from laion_fmri._errors import (
     InconsistentDataError,
     InvalidArgumentError,
     MissingDependencyError,
+    NoMatchingDataError,
     StimuliNotDownloadedError,
     UnknownNameError,
 )
+from laion_fmri.features import Features, register_features
 from laion_fmri.subject import load_subject
+from laion_fmri.zscore import z_scored
 
 SECOND = [LABELS[3], LABELS[0], LABELS[0]]
 ALL = [*LABELS, *SECOND]
@@ -47,27 +50,6 @@ except ImportError as error:
     )  # fmt: skip
     assert run.stdout.startswith(MissingDependencyError.__name__)
     assert 'pip install "laion-fmri-explorer[torch]"' in run.stdout
-
-
-@pytest.fixture
-def small(tmp_path):
-    data = SmallData(tmp_path)
-    data.brain()
-    data.betas()
-    data.trials()
-    data.betas(data.rng.normal(size=(*GRID, 3)), ses="ses-10")
-    data.trials(SECOND, ses="ses-10")
-    data.metadata(list(REDS))
-    data.images([picture(colour=(red, 0, 9)) for red in REDS.values()])
-    data.roi("face", "FFA1", (data.rng.random(GRID) < 0.4).astype("u1"))
-    for ses in (SES, "ses-10"):
-        data.session_ceiling(data.rng.uniform(0, 60, GRID), ses=ses)
-    return data
-
-
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
 
 
 def brightness(picture) -> float:
@@ -196,9 +178,11 @@ def test_betas_beyond_the_memory_are_read_again(torch, small):
     ds = small.subject.to_torch_dataset(max_memory_gb=1e-7)
     expected = [item["betas"] for item in small.subject.to_torch_dataset()]
     assert torch.equal(ds[0]["betas"], expected[0])
-    for place, gone in ((6, "ses-01"), (1, "ses-10"), (5, "ses-01")):
-        with pytest.warns(UserWarning, match=f"those of {gone} were dropped"):
+    assert torch.equal(ds[6]["betas"], expected[6])
+    for place, again in ((1, "ses-01"), (5, "ses-10")):
+        with pytest.warns(UserWarning, match=f"those of {again} were dropped and are read") as said:
             assert torch.equal(ds[place]["betas"], expected[place])
+        assert said[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in small.subject.to_torch_dataset():
@@ -294,3 +278,133 @@ def test_a_split_chooses_items(torch, tiny_bucket, tmp_path):
     chosen = torch.utils.data.Subset(ds, np.flatnonzero(test))
     assert 0 < len(chosen) < train.sum()
     assert [item["trial"] for item in chosen] == np.flatnonzero(test).tolist()
+
+
+# --- embeddings ---------------------------------------------------------------------------
+
+
+def test_embeddings_are_those_of_the_image(torch, small):
+    clip = small.embeddings(LABELS[::-1])
+    dino = small.embeddings(LABELS, "DINOv2")
+    ds = small.subject.to_torch_dataset(embeddings="CLIP", image=False)
+    for place, name in enumerate(ALL):
+        found = ds[place]["embeddings"]
+        assert found.dtype == torch.float32
+        assert np.array_equal(found.numpy(), clip[LABELS[::-1].index(name)])
+    assert ds.left_out.empty
+    both = small.subject.to_torch_dataset(embeddings=["DINOv2", "CLIP"], image=False)
+    batch = next(iter(torch.utils.data.DataLoader(both, 7)))
+    assert list(batch["embeddings"]) == ["DINOv2", "CLIP"]
+    assert np.array_equal(
+        batch["embeddings"]["DINOv2"].numpy(), dino[[LABELS.index(name) for name in ALL]]
+    )
+    ds[0]["embeddings"].zero_()
+    assert ds[0]["embeddings"].any()
+
+
+def test_registered_features_are_embeddings_too(torch, small):
+    values = np.arange(8.0).reshape(4, 2)
+    register_features("mine", Features.of(values, LABELS, "mine"), data_dir=small.path)
+    ds = small.subject.to_torch_dataset("ses-10", embeddings="mine", image=False)
+    assert [item["embeddings"].tolist() for item in ds] == [[6, 7], [0, 1], [0, 1]]
+
+
+def test_images_without_an_embedding(torch, small):
+    """One has no row, another is marked as invalid."""
+    small.embeddings(LABELS[1:], valid=[True, True, False])
+    sub = small.subject
+    with pytest.raises(InvalidArgumentError, match=r"2 of 4 images have no .* by CLIP \(first: sh"):
+        sub.to_torch_dataset(embeddings="CLIP", image=False)
+    with pytest.warns(UserWarning, match="2 of 4 images .* are left out") as said:
+        ds = sub.to_torch_dataset(
+            embeddings="CLIP", image=False, without_embedding="leave_out", zscore="session"
+        )
+    assert said[0].filename == __file__
+    assert ds.left_out["name"].tolist() == [LABELS[0], LABELS[3]]
+    assert set(ds.left_out["reason"]) == {"no embedding by CLIP"}
+    assert [item["trial"] for item in ds] == ds.trials.index.tolist() == [1, 2]
+    whole = z_scored(sub.get_betas(SES))  # over all trials
+    np.testing.assert_allclose(np.stack([item["betas"] for item in ds]), whole[1:3], rtol=1e-6)
+    with pytest.raises(NoMatchingDataError, match="no item is left"):
+        sub.to_torch_dataset("ses-10", embeddings="CLIP", without_embedding="leave_out")
+    with pytest.raises(UnknownNameError, match="without_embedding"):
+        sub.to_torch_dataset(embeddings="CLIP", without_embedding="drop")
+    with pytest.raises(UnknownNameError, match="CLOP"):
+        sub.to_torch_dataset(embeddings="CLOP")
+    with pytest.raises(InvalidArgumentError, match="at least one"):
+        sub.to_torch_dataset(embeddings=[])
+    with pytest.raises(StimuliNotDownloadedError, match="DINOv2"):
+        sub.to_torch_dataset(embeddings="DINOv2")
+    with pytest.raises(UnknownNameError, match="zscore"):
+        sub.to_torch_dataset(zscore="trial")
+
+
+# --- images -------------------------------------------------------------------------------
+
+
+def test_items_of_images(torch, small):
+    clip = small.embeddings()
+    ds = small.subject.to_torch_image_dataset(roi="FFA1", embeddings="CLIP")
+    assert isinstance(ds, torch.utils.data.Dataset)
+    betas = small.subject.get_betas(roi="FFA1")
+    scored = np.concatenate([z_scored(one) for one in betas.values()])
+    assert len(ds) == 4
+    for name, item in zip(LABELS, ds, strict=True):
+        assert list(item) == ["betas", "image", "embeddings", "image_name", "repeats"]
+        of_image = [place for place, shown in enumerate(ALL) if shown == name]
+        expected = scored[of_image].astype(float).mean(axis=0)
+        np.testing.assert_allclose(item["betas"].numpy(), expected, rtol=1e-5, atol=1e-6)
+        assert (item["image_name"], item["repeats"]) == (name, len(of_image))
+        assert round(float(item["image"][0, 0, 0]) * 255) == REDS[name]
+        assert np.array_equal(item["embeddings"].numpy(), clip[LABELS.index(name)])
+    before = ds[1]["betas"].clone()
+    ds[1]["betas"].zero_()
+    assert torch.equal(ds[-3]["betas"], before)
+    with pytest.raises(IndexError, match="Item 4 of 4"):
+        ds[4]
+    n_voxels = len(before)
+    assert repr(ds) == f"<LaionFMRIImageDataset of sub-01: 4 images × {n_voxels} voxels>"
+    assert ds.images["name"].tolist() == list(LABELS)
+
+
+def test_which_images(torch, small):
+    sub = small.subject
+    small.embeddings(LABELS[:2])
+    asked = [LABELS[3], "other.jpg", LABELS[0]]
+    with pytest.warns(UserWarning, match="1 of 2 images"):
+        ds = sub.to_torch_image_dataset(
+            asked, image=False, embeddings="CLIP", without_embedding="leave_out"
+        )
+    assert [item["image_name"] for item in ds] == [LABELS[0]]
+    out = ds.left_out[ds.left_out["kind"] == "image"]
+    assert out["name"].tolist() == ["other.jpg", LABELS[3]]
+    same = sub.get_responses([LABELS[0]], zscore="none").values
+    plain = sub.to_torch_image_dataset("shared", image=False, zscore="none", session=SES)
+    assert plain[0]["image_name"] == LABELS[0]
+    assert not np.array_equal(plain[0]["betas"].numpy(), same[0])
+    with pytest.raises(StimuliNotDownloadedError, match="download_stimuli"):
+        small.at(layout.STIMULI_IMAGES).unlink()
+        sub.to_torch_image_dataset()
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_workers_of_images_and_zscores(torch, small, start):
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {start} here")
+    small.embeddings()
+    sub = small.subject
+    expected = sub.get_responses().values
+    trials = np.concatenate([z_scored(one) for one in sub.get_betas().values()])
+    of_images = sub.to_torch_image_dataset(image=False, embeddings="CLIP")
+    of_trials = sub.to_torch_dataset(image=False, embeddings="CLIP", zscore="session")
+    if start == "fork":
+        of_trials.compute_zscores()
+    for ds, values in ((of_images, expected), (of_trials, trials)):
+        loader = torch.utils.data.DataLoader(
+            ds, batch_size=2, num_workers=2, multiprocessing_context=start
+        )
+        batches = list(loader)
+        got = torch.cat([batch["betas"] for batch in batches]).numpy()
+        np.testing.assert_allclose(got, values, rtol=1e-6)
+        copied = pickle.loads(pickle.dumps(ds))
+        np.testing.assert_allclose(copied[1]["betas"].numpy(), values[1], rtol=1e-6)
