@@ -29,7 +29,7 @@ from laion_fmri.subject import Subject
 from laion_fmri.torch_data import LaionFMRIDataset, SessionSampler
 
 BATCH = 32
-N_SLOW = 20  # batches of ways that read whole sessions again
+N_SLOW = 2  # batches of ways that read whole sessions again
 
 
 def several(data_dir: Path, n_sessions: int) -> Subject:
