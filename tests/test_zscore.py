@@ -10,11 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from laion_fmri import z_scored
 from laion_fmri._errors import InvalidArgumentError
-<<<<<<< HEAD
-from laion_fmri.zscore import nan_mean, z_scored_within
-=======
-from laion_fmri.zscore import mean_and_deviation, nan_mean
->>>>>>> e627e50 (PyTorch: single trials from stores, z-scores, embeddings, images, and an order by session)
+from laion_fmri.zscore import mean_and_deviation, nan_mean, z_scored_within
 
 
 def test_nan_voxels_are_left_out_and_constant_ones_have_no_z_score():
