@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeCV
 
-from laion_fmri import load_subject
+from laion_fmri import encode, load_subject
 from laion_fmri.demo import home, load_truth, profiles, write_demo
+from laion_fmri.features import Features, as_features
 from laion_fmri.ridge import score as score_of
 from laion_fmri.splits import evaluate
 from laion_fmri.stimuli.embeddings import Embeddings
@@ -113,3 +114,44 @@ def test_a_split_scores_what_the_known_truth_allows(dataset):
     assert clear.sum() > 50
     assert 0.72 < reached[clear].mean() / possible[clear].mean() < 1.02
     assert 0.8 < published[clear].mean() / possible[clear].mean() < 1.2
+
+
+def test_the_model_that_made_the_responses_wins_where_it_drives_them_and_only_there(dataset):
+    """A model of each category holds the noiseless responses of its ROIs, and nothing else."""
+    bucket, data_dir = dataset
+    sub, truth = load_subject(SUBJECT, data_dir), load_truth(bucket)
+    clip = as_features("CLIP", data_dir)
+    drivers = {roi.replace("-", "") for roi in truth.subjects[SUBJECT].drivers}
+    of_model = {}
+    for category in ("face", "place", "character", "retinotopy"):
+        known = [roi for roi in sub.get_available_rois(category) if roi in drivers]
+        if known:
+            of_model[category] = known
+    models = {
+        name: Features.of(
+            np.stack([truth.response(SUBJECT, roi, clip.values) for roi in rois], axis=1),
+            clip.images,
+        )
+        for name, rois in of_model.items()
+    }
+    noise = np.random.default_rng(0).normal(size=(len(clip), 50)).astype(np.float32)
+    models["noise"] = Features.of(noise, clip.images)
+    voxels = {roi: truth.voxels(SUBJECT, roi) for rois in of_model.values() for roi in rois}
+    n_driven = 0
+    for name, rois in of_model.items():
+        inside = np.logical_or.reduce([voxels[roi] for roi in rois])
+        found = encode(models, sub, "random_0", mask=inside, pool=SUBJECT, n_bootstrap=200)
+        table = found.table().set_index("model")
+        if table["noise_ceiling"][name] < 5:
+            continue
+        n_driven += 1
+        for other in models.keys() - {name}:
+            row = found.compare(name, other).table.iloc[0]
+            assert row["difference"] > 0 and row["p"] < 0.001, (name, other, row)
+            assert row["difference_low"] > 0
+            assert row["n_better_b"] <= 0.05 * max(row["n_better_a"], 20)
+        null = table.loc["noise"]
+        assert null["correlation_low"] - 0.02 < 0 < null["correlation_high"] + 0.02
+        share = table["share_of_correlation"][name]
+        assert 0.65 < share < 1.2, (name, share)  # few voxels, so a ceiling that is uncertain
+    assert n_driven >= 3

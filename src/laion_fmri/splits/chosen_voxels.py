@@ -69,8 +69,8 @@ class ChosenVoxels:
         nc_threshold : float, optional
             Keep voxels whose published noise ceiling is above this, in percent.
         mask_source : {"anatomical", "rsquare"}
-        mask : ndarray of bool, shape (n_brain_voxels,), optional
-            Voxels beside those of ROIs.
+        mask : ndarray of bool, optional
+            Voxels beside those of ROIs: over the brain mask or over the grid.
         whole_brain : bool
             Whether all other voxels are predicted, too.
 
@@ -90,7 +90,7 @@ class ChosenVoxels:
             masks |= sub.get_roi_masks(queries, mask_source)
         n_brain = len(next(iter(masks.values()))) if masks else sub.get_n_voxels(mask_source)
         if mask is not None:
-            masks[MASK] = _checked_mask(mask, n_brain)
+            masks[MASK] = _in_brain(mask, sub.get_brain_mask(mask_source))
         if whole_brain:
             masks[BRAIN] = np.ones(n_brain, dtype=bool)
         for name, inside in masks.items():
@@ -135,14 +135,17 @@ def ceiling_of_means(
     return (100 * share).astype(np.float32)
 
 
-def _checked_mask(mask: NDArray, n_brain: int) -> NDArray[np.bool_]:
-    inside = np.asarray(mask)
-    if inside.dtype != bool or inside.shape != (n_brain,):
-        raise InvalidArgumentError(
-            f"mask has the type {inside.dtype} and the shape {inside.shape}. Give one True or "
-            f"False a voxel of the brain mask, shape ({n_brain},)."
-        )
-    return inside
+def _in_brain(mask: NDArray, brain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels of a mask over the brain mask, or over the grid, as one over the brain mask."""
+    inside, n_brain = np.asarray(mask), int(brain.sum())
+    if inside.dtype == bool and inside.shape == (n_brain,):
+        return inside
+    if inside.dtype == bool and inside.size == len(brain):
+        return inside.ravel()[brain]
+    raise InvalidArgumentError(
+        f"mask has the type {inside.dtype} and the shape {inside.shape}. Give one True or False a "
+        f"voxel of the brain mask, shape ({n_brain},), or of the grid."
+    )
 
 
 def _published_ceiling(

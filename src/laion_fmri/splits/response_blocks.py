@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,7 +157,16 @@ class BlocksOfBetas:
 
     def read(self, steps: ReportsSteps) -> Iterator[Block]:
         """Yield each block."""
-        for part in _slices(self.n_voxels, self._slab):
+        parts = _slices(self.n_voxels, self._slab)
+        if len(parts) > 1:
+            warnings.warn(
+                f"{self.n_voxels:,} voxels do not fit into memory at once, so each session of "
+                f"{self._sub.name} is read {len(parts)} times. Subject.build_averages() or "
+                "`laion-fmri store build --averages` makes this as fast as reading once.",
+                UserWarning,
+                stacklevel=2,
+            )
+        for part in parts:
             mask = np.zeros(self._n_brain, dtype=bool)
             mask[self._columns[part]] = True
             request = self._sub.request_responses(

@@ -121,18 +121,20 @@ def test_a_whole_brain_is_mapped_on_fsaverage(sub):
     with_rois = encode("CLIP", sub, "random_0", roi=ROI, voxels="brain", pool=POOL, n_bootstrap=50)
     assert list(with_rois.rois) == [ROI, "brain"]
     assert with_rois.map() == pytest.approx(brain.map(), abs=1e-6, nan_ok=True)
-    masked = encode("CLIP", sub, "random_0", mask=sub.get_roi_mask(ROI), pool=POOL, n_bootstrap=50)
-    assert np.array_equal(masked.map(), part.map(), equal_nan=True)
+    for mask in (sub.get_roi_mask(ROI), sub.get_roi_grid_mask(ROI)):
+        masked = encode("CLIP", sub, "random_0", mask=mask, pool=POOL, n_bootstrap=50)
+        assert np.array_equal(masked.map(), part.map(), equal_nan=True)
 
 
 def test_blocks_and_slabs_give_the_same_scores(sub, found, monkeypatch):
     monkeypatch.setattr(response_blocks, "VOXELS_AT_ONCE", 16)
     monkeypatch.setattr(response_blocks, "_BYTES_AT_ONCE", 1)
     read: list[str] = []
-    again = encode(
-        ["CLIP", "DINOv2"], sub, ["random_0", "tau"], roi=[ROI, "place"], pool=POOL,
-        n_bootstrap=200, n_flips=50, progress=lambda share, what: read.append(what),
-    )  # fmt: skip
+    with pytest.warns(UserWarning, match="read 3 times.*build_averages"):
+        again = encode(
+            ["CLIP", "DINOv2"], sub, ["random_0", "tau"], roi=[ROI, "place"], pool=POOL,
+            n_bootstrap=200, n_flips=50, progress=lambda share, what: read.append(what),
+        )  # fmt: skip
     n_sessions = len(sub.get_sessions())
     assert sum(what.startswith("Reading") for what in read) > n_sessions
     for name in SCORES:

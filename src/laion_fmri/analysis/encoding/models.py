@@ -84,8 +84,8 @@ def encode(
     split : str, Split, or list of them
     roi : str or list of str, optional
         As in `Subject.get_roi_mask`. Each item of a list is a row of the table.
-    mask : ndarray of bool, shape (n_brain_voxels,), optional
-        Voxels of your own, as a row ``"mask"``.
+    mask : ndarray of bool, optional
+        Voxels of your own, over the brain mask or over the grid, as a row ``"mask"``.
     voxels : {"roi", "brain"}, optional
         Whether the voxels of `roi` and `mask` are predicted, or all of the brain mask. By default
         all if there is neither `roi` nor `mask`.
