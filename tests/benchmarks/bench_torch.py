@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from bench_betas import SESSION, SUBJECT, prepare
 from torch.utils.data import DataLoader
 
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--n-workers", type=int, default=2)
     options = parser.parse_args()
     workers = {"num_workers": options.n_workers, "persistent_workers": options.n_workers > 0}
+    torch.set_num_threads(1)  # as in workers; on a busy machine threads wait for each other
     with tempfile.TemporaryDirectory() as temporary:
         warnings.filterwarnings("ignore", message=".*are read again")
         folder = options.dir or Path(temporary)
