@@ -294,13 +294,13 @@ class TrialEmbeddings(_ByTrial):
 
     def _rows(self, model: str, names: NDArray[np.object_]) -> NDArray[np.float16]:
         embeddings = self._stimuli.embeddings
-        is_published = model in layout.EMBEDDING_MODELS
+        lacking = embeddings.lacking(model, names)  # refuses what is no name of a model
         _require_known(
             self._names.subject,
-            embeddings.lacking(model, names),
+            lacking,
             embeddings.path(model).name,
             _AGAIN.format(f'download_embeddings("{model}")')
-            if is_published
+            if model in layout.EMBEDDING_MODELS
             else "Register features of all images shown with laion_fmri.register_features.",
         )
         return embeddings.rows(model, names)

@@ -35,6 +35,7 @@ class BetasAccessors(LocalSubject):
         stimuli: str | None = ...,
         streaming: bool = ...,
         mask_source: MaskSource = ...,
+        *,
         n_jobs: int = ...,
     ) -> NDArray[np.float32]: ...
 
@@ -48,6 +49,7 @@ class BetasAccessors(LocalSubject):
         stimuli: str | None = ...,
         streaming: bool = ...,
         mask_source: MaskSource = ...,
+        *,
         n_jobs: int = ...,
     ) -> dict[str, NDArray[np.float32]]: ...
 
@@ -60,6 +62,7 @@ class BetasAccessors(LocalSubject):
         stimuli: str | None = None,
         streaming: bool = False,
         mask_source: MaskSource = "anatomical",
+        *,
         n_jobs: int = 1,
     ) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
         """Read single-trial betas, from a local store if there is a fresh one (`build_store`).
@@ -151,6 +154,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = ...,
         force: bool = ...,
         progress: Callable[[float], None] | None = ...,
+        *,
         n_jobs: int = ...,
     ) -> StoreInfo: ...
 
@@ -161,6 +165,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = ...,
         force: bool = ...,
         progress: Callable[[float], None] | None = ...,
+        *,
         n_jobs: int = ...,
     ) -> dict[str, StoreInfo]: ...
 
@@ -170,6 +175,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = "anatomical",
         force: bool = False,
         progress: Callable[[float], None] | None = None,
+        *,
         n_jobs: int = 1,
     ) -> StoreInfo | dict[str, StoreInfo]:
         """Build local stores, which `get_betas` reads fast; fresh ones are kept.
@@ -214,6 +220,7 @@ class BetasAccessors(LocalSubject):
         mask_source: MaskSource = "anatomical",
         force: bool = False,
         progress: Callable[[float], None] | None = None,
+        *,
         n_jobs: int | None = None,
     ) -> StoreInfo:
         """Build the image averages of all downloaded sessions; fresh ones are kept.

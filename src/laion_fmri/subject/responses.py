@@ -31,6 +31,7 @@ class ResponseAccessors(LocalSubject):
         average: bool = True,
         nan: NanPolicy = "omit",
         mask_source: MaskSource = "anatomical",
+        *,
         n_jobs: int = 1,
     ) -> Responses:
         """Read responses to images: sessions joined, z-scored, averaged over repeats.
