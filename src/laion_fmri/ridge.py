@@ -207,17 +207,17 @@ class DecomposedFeatures:
 
 @dataclass(frozen=True, eq=False)
 class CentredResponses:
-    """Training responses of some voxels, which models share.
+    """Responses of some voxels to the images of a side, which models share.
 
     Attributes
     ----------
-    values : ndarray of float32, shape (n_images, n_voxels)
+    values : ndarray, shape (n_images, n_voxels)
         Without their mean.
     mean, squares : ndarray of float64, shape (n_voxels,)
         The mean, and the sum of the squared values.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.floating]
     mean: NDArray[np.float64]
     squares: NDArray[np.float64]
 
@@ -226,7 +226,7 @@ class CentredResponses:
         """Centre the responses of some voxels, shape (n_images, n_voxels)."""
         with np.errstate(invalid="ignore", over="ignore"):
             mean = responses.mean(axis=0, dtype=np.float64)
-            values = (responses - mean.astype(responses.dtype)).astype(np.float32, copy=False)
+            values = responses - mean.astype(responses.dtype)
             return cls(values, mean, sum_of_products(values, values))
 
 
@@ -279,44 +279,6 @@ def fit(
     return Fit(components, np.where(np.isfinite(responses.squares), penalties[chosen], np.nan))
 
 
-def predict_and_score(
-    features: DecomposedFeatures,
-    y_train: NDArray[np.float32],
-    x_test: NDArray[np.float32],
-    y_test: NDArray[np.float32],
-    penalties: NDArray[np.float64],
-    selection: Selection = "gcv",
-) -> dict[str, NDArray[np.float32]]:
-    """Fit on the training images, predict the test images, compare.
-
-    Parameters
-    ----------
-    features : DecomposedFeatures
-        Of the training images.
-    y_train, y_test : ndarray of float32, shape (n_images, n_voxels)
-    x_test : ndarray of float32, shape (n_test_images, n_components)
-        ``features.projected`` of the test images.
-    penalties : ndarray of float64
-        To choose from on the training images.
-    selection : {"gcv", "loo"}
-
-    Returns
-    -------
-    dict of str to ndarray of float32, shape (n_voxels,)
-        correlation, r2 and penalty; NaN where a voxel lacks a response.
-    """
-    train = CentredResponses.of(y_train)
-    fitted = fit(features, train, penalties, selection)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # Without the mean, which would round a small prediction.
-        found = score(y_test - train.mean.astype(np.float32), x_test @ fitted.kept)
-    found["penalty"] = fitted.penalty.astype(np.float32)
-    unknown = np.isnan(fitted.penalty) | ~np.isfinite(y_test).all(axis=0)
-    for values in found.values():
-        values[unknown] = np.nan
-    return found
-
-
 def standardised(
     train: NDArray[np.float32], test: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -344,8 +306,61 @@ def sum_of_products(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     return total
 
 
-def score(measured: NDArray, predicted: NDArray) -> dict[str, NDArray[np.float32]]:
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Predictions of test responses, with what scores are calculated from.
+
+    Attributes
+    ----------
+    correlation, r2 : ndarray of float32, shape (n_voxels,)
+        Correlation: NaN if either column is constant. R², relative to the mean of the measured
+        responses: NaN where those are constant, -inf where they are nearly so.
+    centred : ndarray, shape (n_images, n_voxels)
+        Predictions without their mean.
+    squares : ndarray of float64, shape (n_voxels,)
+        Their sum of squares.
+    rest : ndarray, shape (n_images, n_voxels)
+        Measured less predicted responses.
+    """
+
+    correlation: NDArray[np.float32]
+    r2: NDArray[np.float32]
+    centred: NDArray[np.floating]
+    squares: NDArray[np.float64]
+    rest: NDArray[np.floating]
+
+
+def scored(
+    measured: NDArray[np.floating], of_measured: CentredResponses, predicted: NDArray[np.floating]
+) -> Scored:
     """Compute Pearson's r and R² of each column.
+
+    Parameters
+    ----------
+    measured : ndarray, shape (n_images, n_voxels)
+    of_measured : CentredResponses
+        Of `measured`, which models share.
+    predicted : ndarray, shape (n_images, n_voxels)
+    """
+    a, b = of_measured.values, centred(predicted)
+    # The mean of a float32 array is rounded, so that the sums of a and b are not quite 0.
+    sum_a, sum_b = a.sum(axis=0, dtype=np.float64), b.sum(axis=0, dtype=np.float64)
+    n = len(a)
+    total = of_measured.squares - sum_a**2 / n
+    squares = sum_of_products(b, b)
+    size = np.sqrt(np.maximum(total * (squares - sum_b**2 / n), 0))
+    common = sum_of_products(a, b) - sum_a * sum_b / n
+    nothing = np.full(a.shape[1], np.nan)
+    r = np.divide(common, size, out=nothing.copy(), where=size > 0)
+    rest = np.subtract(measured, predicted)
+    share = np.divide(sum_of_products(rest, rest), total, out=nothing, where=total > 0)
+    with np.errstate(over="ignore"):
+        r, r2 = np.clip(r, -1, 1).astype(np.float32), (1 - share).astype(np.float32)
+    return Scored(r, r2, b, squares, rest)
+
+
+def score(measured: NDArray, predicted: NDArray) -> dict[str, NDArray[np.float32]]:
+    """Compute Pearson's r and R² of each column; see `Scored`.
 
     Parameters
     ----------
@@ -354,25 +369,10 @@ def score(measured: NDArray, predicted: NDArray) -> dict[str, NDArray[np.float32
     Returns
     -------
     dict of str to ndarray of float32, shape (n_voxels,)
-        ``"correlation"``: NaN if either column is constant. ``"r2"``, relative to the mean of
-        `measured`: NaN where that is constant, -inf where it is nearly so.
+        ``"correlation"`` and ``"r2"``.
     """
-    a, b = centred(measured), centred(predicted)
-    # The mean of a float32 array is rounded, so that the sums of a and b are not quite 0.
-    sum_a, sum_b = a.sum(axis=0, dtype=np.float64), b.sum(axis=0, dtype=np.float64)
-    n = len(a)
-    total = sum_of_products(a, a) - sum_a**2 / n
-    size = np.sqrt(np.maximum(total * (sum_of_products(b, b) - sum_b**2 / n), 0))
-    common = sum_of_products(a, b) - sum_a * sum_b / n
-    nothing = np.full(a.shape[1], np.nan)
-    r = np.divide(common, size, out=nothing.copy(), where=size > 0)
-    rest = np.subtract(measured, predicted)
-    share = np.divide(sum_of_products(rest, rest), total, out=nothing, where=total > 0)
-    with np.errstate(over="ignore"):
-        return {
-            "correlation": np.clip(r, -1, 1).astype(np.float32),
-            "r2": (1 - share).astype(np.float32),
-        }
+    found = scored(measured, CentredResponses.of(measured), predicted)
+    return {"correlation": found.correlation, "r2": found.r2}
 
 
 def centred(values: NDArray) -> NDArray[np.floating]:

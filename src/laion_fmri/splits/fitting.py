@@ -252,6 +252,8 @@ class PredictedBlock:
     split : str
     measured : ndarray of float32, shape (n_test_images, n_voxels)
         Less the mean training response.
+    centred : CentredResponses
+        The same without their own mean.
     mean : ndarray of float64, shape (n_voxels,)
         The mean training response.
     is_known : ndarray of bool, shape (n_voxels,)
@@ -263,6 +265,7 @@ class PredictedBlock:
     voxels: slice
     split: str
     measured: NDArray[np.float32]
+    centred: CentredResponses
     mean: NDArray[np.float64]
     is_known: NDArray[np.bool_]
     fits: Mapping[str, FitOfBlock]
@@ -298,9 +301,10 @@ def predictions(
             train = CentredResponses.of(values[side.train_rows])
             with np.errstate(invalid="ignore", over="ignore"):
                 measured = values[side.test_rows] - train.mean.astype(np.float32)
-            is_known = np.isfinite(train.squares) & np.isfinite(measured).all(axis=0)
+            centred = CentredResponses.of(measured)
+            is_known = np.isfinite(train.squares) & np.isfinite(centred.squares)
             fits = {name: prepared[name, split].fit_block(train) for name in models}
-            yield PredictedBlock(voxels, split, measured, train.mean, is_known, fits)
+            yield PredictedBlock(voxels, split, measured, centred, train.mean, is_known, fits)
 
 
 def n_steps(blocks: ResponseBlocks, splits: Sequence[object] | Mapping[str, object]) -> int:

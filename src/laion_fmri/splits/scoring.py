@@ -13,10 +13,11 @@ from laion_fmri.features import as_features
 from laion_fmri.responses import require_sessions
 from laion_fmri.ridge import (
     PENALTIES,
+    Scored,
     Selection,
     checked_penalties,
     checked_selection,
-    score,
+    scored,
 )
 from laion_fmri.splits.chosen_voxels import CEILINGS, ChosenVoxels, ceiling_of_means
 from laion_fmri.splits.evaluation import Evaluation, SplitScore
@@ -157,13 +158,18 @@ class BlockScores:
             for name in ("correlation", "r2", "penalty")
         }
 
-    def add(self, block: PredictedBlock, model: str) -> None:
+    def add(self, block: PredictedBlock, model: str) -> Scored:
         """Score the predictions of a block; NaN where a voxel lacks a response."""
         fitted = block.fits[model]
         with np.errstate(invalid="ignore", over="ignore"):
-            found = score(block.measured, fitted.predicted) | {"penalty": fitted.penalty}
-        for name, values in found.items():
+            found = scored(block.measured, block.centred, fitted.predicted)
+        for name, values in (
+            ("correlation", found.correlation),
+            ("r2", found.r2),
+            ("penalty", fitted.penalty),
+        ):
             self.values[name][block.voxels] = np.where(block.is_known, values, np.nan)
+        return found
 
     def of_split(self, sides: Sides, ncsnr2: NDArray[np.float64]) -> SplitScore:
         """Return the scores with the noise ceiling of the test images."""

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
 
+from laion_fmri.analysis.encoding import statistics
 from laion_fmri.analysis.encoding.statistics import (
     false_discovery_rate,
     family_wise_p,
     flipped_statistics,
-    influence,
     interval,
     random_signs,
     resampled_scores,
@@ -21,7 +21,7 @@ from laion_fmri.analysis.encoding.statistics import (
     standard_error,
     two_sided_p,
 )
-from laion_fmri.ridge import score
+from laion_fmri.ridge import CentredResponses, score, scored
 
 
 def responses(n: int = 200, seed: int = 0, n_voxels: int = 6):
@@ -29,6 +29,13 @@ def responses(n: int = 200, seed: int = 0, n_voxels: int = 6):
     signal = rng.normal(size=(n, n_voxels))
     measured = 0.2 + signal * np.linspace(0, 1.5, n_voxels) + rng.normal(size=signal.shape)
     return measured.astype(np.float32), (0.3 * signal + 0.1).astype(np.float32)
+
+
+def influence(measured, predicted):
+    """Influences of test images, from the responses themselves."""
+    of_measured = CentredResponses.of(measured)
+    found = scored(measured, of_measured, predicted)
+    return statistics.influence(of_measured, statistics.power(of_measured), found)
 
 
 def test_influences_are_what_leaving_an_image_out_changes():

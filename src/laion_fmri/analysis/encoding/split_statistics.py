@@ -18,6 +18,7 @@ from laion_fmri.analysis.encoding.statistics import (
     flipped_statistics,
     influence,
     interval,
+    power,
     random_signs,
     resampled_scores,
     resampled_weights,
@@ -119,14 +120,15 @@ class SplitStatistics:
         influences: dict[str, Influence] = {}
         scored = block.is_known.copy()
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            squares = power(block.centred)
             for model in self._models:
-                self._scores[model].add(block, model)
-                influences[model] = influence(block.measured, block.fits[model].predicted)
+                found = self._scores[model].add(block, model)
+                influences[model] = influence(block.centred, squares, found)
                 scored &= np.isfinite(self._scores[model].values["correlation"][at])
             in_rois = np.where(scored[:, None], self._in_rois[at], 0)
             self._n_scored += in_rois.sum(axis=0)
-            for model, found in influences.items():
-                for row, values in enumerate(found):
+            for model, of_image in influences.items():
+                for row, values in enumerate(of_image):
                     self._influence[model][row] += np.where(scored, values, 0) @ in_rois
             for (a, b), pair in self._pairs.items():
                 apart = influences[a].correlation - influences[b].correlation

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri.ridge import centred, sum_of_products
+from laion_fmri.ridge import CentredResponses, Scored, centred, sum_of_products
 
 CONFIDENCE = 95.0
 """Of intervals, in percent."""
@@ -31,28 +31,46 @@ class Influence(NamedTuple):
     r2: NDArray[np.float32]
 
 
-def influence(measured: NDArray, predicted: NDArray) -> Influence:
-    """Influence of each test image on r and R² of each voxel; NaN where a score has no value."""
-    y, size_y = _z_scored(measured)
-    p, _ = _z_scored(predicted)
-    n = len(y)
-    r = (sum_of_products(y, p) / n).astype(y.dtype)
+def power(measured: CentredResponses) -> NDArray[np.floating]:
+    """Squared z-scores of measured responses over test images; NaN for a constant voxel."""
+    return measured.values**2 / _per_image(measured.squares, measured.values)
+
+
+def influence(measured: CentredResponses, squares: NDArray, predicted: Scored) -> Influence:
+    """Influence of each test image on r and R² of each voxel; NaN where a score has no value.
+
+    Parameters
+    ----------
+    measured : CentredResponses
+    squares : ndarray, shape (n_images, n_voxels)
+        `power` of the measured responses, which models share.
+    predicted : Scored
+        The arrays in it are used up.
+    """
+    y, p, rest = measured.values, predicted.centred, predicted.rest
+    n, variance = len(y), _per_image(measured.squares, y)
+    variance_p = _per_image(predicted.squares, p)
     of_r = y * p
-    y *= y
-    p *= p
-    p += y
-    of_r -= p * (r / 2)
+    of_r /= np.sqrt(variance * variance_p)
+    np.square(p, out=p)
+    p /= variance_p
+    p += squares
+    of_r -= p * (predicted.correlation / 2)
     # Leaving out changes more than a small step does; few images would give errors too small.
     p += 1
     p /= -n
     p += 1
     of_r /= np.maximum(p, _LEAST, out=p)
-    rest = (measured - predicted) / size_y
-    rest *= rest
-    share = rest.mean(axis=0, dtype=np.float64).astype(rest.dtype)
-    y *= share
-    y -= rest
-    return Influence(of_r, y)
+    np.square(rest, out=rest)
+    rest /= variance
+    of_r2 = squares * (1 - predicted.r2)
+    of_r2 -= rest
+    return Influence(of_r, of_r2)
+
+
+def _per_image(squares: NDArray[np.float64], values: NDArray) -> NDArray[np.floating]:
+    """Variance of each column in the type of its values; NaN where it is 0."""
+    return np.where(squares > 0, squares / len(values), np.nan).astype(values.dtype)
 
 
 def _z_scored(values: NDArray) -> tuple[NDArray, NDArray]:
