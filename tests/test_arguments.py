@@ -15,8 +15,10 @@ from laion_fmri._errors import InvalidArgumentError, LaionFmriError, UnknownName
 from laion_fmri.arguments import (
     as_items,
     as_scalar,
+    fraction,
     is_single,
     number_of_jobs,
+    number_of_samples,
     one_of,
     same_number,
     whole_number,
@@ -103,6 +105,19 @@ def test_numbers_of_jobs():
     for bad in (0, -2, 1.5, None, "2", True):
         with pytest.raises(InvalidArgumentError, match="n_jobs"):
             number_of_jobs(bad)
+
+
+def test_numbers_of_samples_and_fractions():
+    assert [number_of_samples("n", n) for n in (0, 2.0, np.int64(3))] == [0, 2, 3]
+    for bad in (-1, 1.5, None, "2", True):
+        with pytest.raises(InvalidArgumentError, match=r"n=.*whole number, 0 or more"):
+            number_of_samples("n", bad)
+    with pytest.raises(InvalidArgumentError, match="1 or more"):
+        number_of_samples("n", 0, fewest=1)
+    assert fraction("confidence", np.float32(0.5)) == 0.5
+    for bad in (0, 1, 95, np.nan, None, "0.5"):
+        with pytest.raises(InvalidArgumentError, match="confidence"):
+            fraction("confidence", bad)
 
 
 def test_names_that_differ_in_their_zeros():

@@ -89,6 +89,33 @@ def number_of_jobs(n_jobs: Any) -> int:
     return number
 
 
+def number_of_samples(name: str, value: Any, fewest: int = 0) -> int:
+    """Return an argument that is a number of samples.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When it is no whole number, or fewer than `fewest`.
+    """
+    number = whole_number(value)
+    if number is None or number < fewest:
+        raise InvalidArgumentError(f"{name}={value!r}: give a whole number, {fewest} or more.")
+    return number
+
+
+def fraction(name: str, value: Any) -> float:
+    """Return an argument that is a number between 0 and 1, both excluded.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    number = as_scalar(value)
+    if isinstance(number, int | float) and 0 < number < 1:
+        return float(number)
+    raise InvalidArgumentError(f"{name}={value!r} is not between 0 and 1.")
+
+
 def one_of(kind: str, value: Any, known: Sequence[T], advice: str = "") -> T:
     """Return the known name that matches an argument.
 

@@ -20,7 +20,7 @@ from laion_fmri.betas import read_betas
 from laion_fmri.config import load_settings
 from laion_fmri.html import shortened, table
 from laion_fmri.responses.choices import Images as ImageQuery
-from laion_fmri.responses.group import GroupResponses, read_aligned
+from laion_fmri.responses.group import GroupResponses, member, read_aligned
 from laion_fmri.responses.reading import ZScore
 from laion_fmri.responses.request import NanPolicy
 from laion_fmri.stimuli.hub import Stimuli
@@ -118,21 +118,7 @@ class _Members:
         SubjectNotFoundError
             When the group has no such subject.
         """
-        place = as_scalar(subject)
-        if isinstance(place, int) and not isinstance(place, bool):
-            if -len(self) <= place < len(self):
-                return list(self._subjects.values())[place]
-            raise SubjectNotFoundError(
-                f"This group has {len(self)} subjects, at 0 to {len(self) - 1}; there is none at "
-                f"{place}. Name a subject to get it whatever its place: group['sub-03']."
-            )
-        name = layout.resolve_subject_id(subject)
-        if name not in self._subjects:
-            raise SubjectNotFoundError(
-                f"{name} is not in this group of {', '.join(self._subjects)}. Name it in "
-                "load_subjects([…])."
-            )
-        return self._subjects[name]
+        return member(self._subjects, subject)
 
     def _each(
         self,

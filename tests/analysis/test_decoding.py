@@ -164,6 +164,11 @@ def test_what_cannot_be_decoded_is_named():
         (UnknownNameError, "selection", {"selection": "cv"}),
         (UnknownNameError, "tau_1", {"split": "tau_1"}),
         (InvalidArgumentError, "x.jpg", {"candidates": ["x.jpg"]}),
+        (InvalidArgumentError, "Responses were expected", {"responses": responses.values}),
     ]:
         with pytest.raises(error, match=message):
             decode(**{"responses": responses, "features": features, "split": SPLIT, **options})
+    found = decode(responses, features, SPLIT)
+    for options in ({"confidence": 95}, {"n_resamples": 0}, {"n_resamples": 1.5}):
+        with pytest.raises(InvalidArgumentError, match=next(iter(options))):
+            found.summary(**options)

@@ -179,6 +179,8 @@ def test_noise_with_correlations_gives_the_crossnobis_of_rsatoolbox(noise):
     [
         (np.eye(2), r"\(3, 3\)"),
         (-np.eye(3), "not positive definite"),
+        (np.triu(np.ones((3, 3))), "not symmetric"),
+        (np.full((3, 3), np.nan), "holds NaN"),
         ("shrink", "Unknown kind of noise 'shrink'"),
         ("diagonal", "1 of 3 voxels do not vary"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -167,7 +168,8 @@ def test_one_model_is_better_than_another():
     assert found.differences().equals(found.differences("other"))
     # Both scores vary with the same samples.
     apart = compare_rdms(good, subjects, "pearson", n_bootstrap=200).table.iloc[0]
-    same = compare_rdms([good, good], subjects, "pearson", n_bootstrap=200).differences().iloc[0]
+    twice = [good, replace(good, name="again")]
+    same = compare_rdms(twice, subjects, "pearson", n_bootstrap=200).differences().iloc[0]
     assert same["high"] == same["score"] == 0 < apart["high"] - apart["low"]
     with pytest.raises(UnknownNameError, match="Unknown model 'best'"):
         found.differences("best")
@@ -222,6 +224,8 @@ def test_what_cannot_be_compared_is_named():
         (same, "All distances of sub-03 are 1"),
         ([], "no RDM among the subjects"),
         ([model.values], "not a ndarray"),
+        (None, "not a NoneType"),
+        (replace(other, images=model.images, values=np.full(10, np.inf)), "are infinite"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             compare(subjects)
@@ -229,6 +233,8 @@ def test_what_cannot_be_compared_is_named():
         ({"method": "spear"}, "Unknown method 'spear'"),
         ({"confidence": 95}, "confidence=95"),
         ({"n_bootstrap": -1}, "n_bootstrap=-1"),
+        ({"n_bootstrap": 2.5}, "n_bootstrap=2.5"),
+        ({"confidence": "high"}, "confidence='high'"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             compare(model, **options)

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_responses import simulated_responses
 
-from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri._errors import InvalidArgumentError, NoMatchingDataError, UnknownNameError
 from laion_fmri.analysis import reliability
 from laion_fmri.analysis.reliability import ncsnr, noise_ceiling, reliability_table, split_half
+from laion_fmri.group import load_subjects
 from laion_fmri.subject import Subject, load_subject
 
 
@@ -145,8 +146,12 @@ def test_a_table_has_the_means_of_rois_with_intervals(sub):
     everything = reliability_table(trials, n_bootstrap=0)
     assert set(everything["roi"]) >= {"FFA1", "PPA"}
     assert everything[["low", "high"]].isna().all(axis=None)
-    with pytest.raises(UnknownNameError, match="Unknown ROI 'FFA'"):
-        reliability_table(trials, ["FFA"])
+    union = reliability_table(trials, "FFA", n_bootstrap=0)
+    assert union["n_voxels"][0] == trials.select(roi="FFA").values.shape[1]
+    with pytest.raises(UnknownNameError, match="Unknown ROI or category 'FFB'"):
+        reliability_table(trials, ["FFB"])
+    with pytest.raises(NoMatchingDataError, match=r"None of the .* voxels .* is in V1v"):
+        reliability_table(trials, ["V1v"])
 
 
 def test_intervals_have_the_true_ceiling():
@@ -158,6 +163,17 @@ def test_intervals_have_the_true_ceiling():
         row = reliability_table(trials, ["FFA1"], n_bootstrap=200).iloc[0]
         hits += row["low"] <= true <= row["high"]
     assert hits >= 33
+
+
+def test_joined_averages_have_no_repeats_of_their_own(tiny_home):
+    group = load_subjects("all", tiny_home.data_dir)
+    found = group.get_responses("FFA1")
+    with pytest.raises(InvalidArgumentError, match="those of all subjects together"):
+        noise_ceiling(found.joined())
+    each = [noise_ceiling(one, n_repeats=4) for one in found.values()]
+    assert np.array_equal(
+        noise_ceiling(found.joined(), n_repeats=4), np.concatenate(each), equal_nan=True
+    )
 
 
 # --- what cannot be computed -------------------------------------------------------------
@@ -183,6 +199,11 @@ def test_what_gives_no_reliability_is_named():
         (lambda: split_half(_simulated(9, n_images=2, repeats=2)), "at least 3 are needed"),
         (lambda: reliability_table(averages), "single trials"),
         (lambda: reliability_table(trials, confidence=2), "confidence=2"),
+        (lambda: reliability_table(trials, n_bootstrap=2.5), "n_bootstrap=2.5"),
+        (lambda: reliability_table(trials, []), "empty list of ROIs"),
+        (lambda: noise_ceiling(trials, "all"), "n_repeats"),
+        (lambda: noise_ceiling({"sub-01": trials}), "Give those of one"),
+        (lambda: split_half(trials.values), "Responses were expected, not ndarray"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             call()

@@ -75,12 +75,27 @@ def test_a_selection_has_the_distances_of_its_images(seed):
         (VALUES, {"images": NAMES[:4]}, "6 rows, and images= has 4 names"),
         (VALUES, {"images": ["a"] * 6}, "Images have several rows: a"),
         (VALUES, {"metric": "crossnobis"}, "needs single trials"),
+        (VALUES, {"noise": "diagonal"}, 'metric="correlation" takes them as they are'),
+        (VALUES, {"noise": np.eye(2)}, "Leave noise= out"),
         (VALUES, {"metric": "euclid"}, "Unknown metric 'euclid'. Did you mean 'euclidean'"),
     ],
 )
 def test_what_gives_no_rdm_is_named(values, options, message):
     with pytest.raises(InvalidArgumentError, match=message):
         rdm(values, **options)
+
+
+def test_an_iterator_is_several_and_values_may_be_a_list():
+    assert len(rdm(iter([VALUES, VALUES]))) == len(rdm(one for one in [VALUES, VALUES])) == 2
+    made = RDM([1, 2, 3], ["a", "b", "c"], "made", "euclidean")
+    assert made.select(["c", "a"]).values.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("average", [True, False])
+def test_an_image_named_twice_is_refused(average):
+    responses = simulated_responses(np.eye(5), 0.1, 2, 0, average=average)
+    with pytest.raises(InvalidArgumentError, match=r"images= has some twice: 1.jpg"):
+        rdm(responses, images=["1.jpg", "0.jpg", "1.jpg", "2.jpg"])
 
 
 # --- responses and features --------------------------------------------------------------

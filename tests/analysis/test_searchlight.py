@@ -106,6 +106,16 @@ def test_what_cannot_be_searched_is_named(planted):
         (foreign, {}, "0 images are in all"),
         (model, {"metric": "x"}, "Unknown metric"),
         (model, {"method": "x"}, "Unknown method"),
+        (model, {"radius_mm": "far"}, "radius_mm='far'"),
+        ([], {}, "no RDM among the models"),
+        ("CLIP", {}, "not a str"),
+        ([model, model], {}, f"Several models are called {model.name}"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             searchlight(trials, models, **options)
+    owners = np.where(np.arange(len(trials.voxels)) % 2, "sub-01", "sub-03")
+    two = replace(trials, voxels=trials.voxels.assign(subject=owners))
+    with pytest.raises(InvalidArgumentError, match="of several subjects"):
+        searchlight(two, model)
+    with pytest.raises(InvalidArgumentError, match="Responses were expected, not ndarray"):
+        searchlight(trials.values, model)

@@ -10,7 +10,12 @@ import pytest
 from local_copy import copy_local
 
 from laion_fmri import layout, load_subjects
-from laion_fmri._errors import InvalidArgumentError, NoMatchingDataError, UnknownNameError
+from laion_fmri._errors import (
+    InvalidArgumentError,
+    NoMatchingDataError,
+    SubjectNotFoundError,
+    UnknownNameError,
+)
 from laion_fmri.group import Group
 
 THREE = ["sub-01", "sub-03", "sub-05"]
@@ -51,6 +56,15 @@ def test_rows_are_the_same_images_for_every_subject(group):
     assert "3 subjects" in repr(found) and "sub-03" in found._repr_html_()
     assert found.left_out.columns.tolist() == ["subject", "kind", "name", "reason"]
     assert pickle.loads(pickle.dumps(found)).names == found.names
+
+
+def test_a_subject_is_named_as_in_the_group(group):
+    found = group.get_responses("face")
+    assert found["03"] is found[1] is found[-2] is found["sub-03"]
+    assert "03" in found and "07" not in found and found.get("sub-07") is None
+    for bad in ("07", 3, "", None):
+        with pytest.raises(SubjectNotFoundError):
+            found[bad]
 
 
 def test_images_are_in_the_order_of_their_names(group):

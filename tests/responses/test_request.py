@@ -204,8 +204,9 @@ def test_responses_that_do_not_fit_into_memory_are_refused_before_reading(sub, a
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"images": []}, NoMatchingDataError, "shown to sub-01"),
+        ({"images": []}, NoMatchingDataError, "No image was asked for"),
         ({"images": "nobody.jpg"}, NoMatchingDataError, "nobody.jpg"),
+        ({"images": "FFA1"}, NoMatchingDataError, "give an ROI as roi="),
         ({"images": [3]}, InvalidArgumentError, "3"),
         ({"roi": "PPA"}, NoMatchingDataError, "PPA"),
         ({"roi": "PPB"}, UnknownNameError, "PPA"),
@@ -215,7 +216,7 @@ def test_responses_that_do_not_fit_into_memory_are_refused_before_reading(sub, a
         ({"zscore": None}, UnknownNameError, "none"),
         ({"nan": "zero"}, UnknownNameError, "omit"),
         ({"session": "ses-77"}, DataNotDownloadedError, "ses-77"),
-        ({"session": []}, DataNotDownloadedError, "ses-01"),
+        ({"session": []}, InvalidArgumentError, "empty list of sessions"),
         ({"mask_source": "bold"}, UnknownNameError, "anatomical"),
         ({"n_jobs": 0}, InvalidArgumentError, "n_jobs=0"),
         ({"n_jobs": "two"}, InvalidArgumentError, "two"),

@@ -21,8 +21,9 @@ from laion_fmri._errors import (
     NotEnoughMemoryError,
 )
 from laion_fmri.analysis.patterns import Patterns, listed
-from laion_fmri.arguments import as_items, one_of
+from laion_fmri.arguments import as_items, fraction, number_of_samples, one_of
 from laion_fmri.features import as_features
+from laion_fmri.responses import require_responses
 from laion_fmri.splits import Split, load_split
 from laion_fmri.transfer.plan import format_bytes
 
@@ -110,6 +111,8 @@ class Decoding:
         """
         import pandas as pd
 
+        confidence = fraction("confidence", confidence)
+        n_resamples = number_of_samples("n_resamples", n_resamples, fewest=1)
         rng = np.random.default_rng(seed)
         n_test, n_candidates = self.ranks.shape
         own = self.rank
@@ -221,6 +224,7 @@ def decode(
     --------
     >>> decode(sub.get_responses(roi="PPA"), "CLIP", "tau").table  # doctest: +SKIP
     """
+    require_responses(responses)
     chosen_from = ridge.checked_penalties(penalties)
     selection = ridge.checked_selection(selection)
     found = as_features(features, data_dir)

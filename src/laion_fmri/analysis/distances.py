@@ -180,7 +180,8 @@ def whitened(
     Raises
     ------
     InvalidArgumentError
-        When a channel has no noise, or the precision has another shape or is not positive definite.
+        When a channel has no noise, or the precision has another shape or is not symmetric and
+        positive definite.
     MissingDependencyError
         When rsatoolbox is needed and not installed.
     """
@@ -226,6 +227,11 @@ def _root(precision: NDArray, n_channels: int) -> NDArray[np.floating]:
         raise InvalidArgumentError(
             f"The precision of the noise of {n_channels} voxels has the shape "
             f"({n_channels}, {n_channels}); this one has {precision.shape}."
+        )
+    if not np.allclose(precision, precision.T):  # nor if there is NaN
+        raise InvalidArgumentError(
+            "The precision of the noise is not symmetric, or holds NaN. It is the inverse of the "
+            'covariance of the noise; noise="shrinkage" estimates it.'
         )
     try:
         return np.linalg.cholesky(precision)

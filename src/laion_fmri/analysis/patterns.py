@@ -97,10 +97,14 @@ class Patterns:
                 f"{name} has several rows of an image: {listed(twice)}. Keep one of each."
             )
         images = tuple(dict.fromkeys(names)) if images is None else images
+        if twice := repeated(images):
+            raise InvalidArgumentError(f"images= has some twice: {listed(twice)}. Name each once.")
         row_of = {one: row for row, one in enumerate(images)}
         rows_of = np.array([row_of.get(one, -1) for one in names], dtype=np.intp)
-        for one in set(images).difference(names):
-            raise UnknownNameError(f"image of {name}", one, dict.fromkeys(names))
+        known = dict.fromkeys(names)
+        for one in images:
+            if one not in known:
+                raise UnknownNameError(f"image of {name}", one, known)
         order = np.argsort(rows_of, kind="stable")
         order = order[rows_of[order] >= 0]
         is_whole = len(order) == len(values) and bool((np.diff(order) == 1).all())

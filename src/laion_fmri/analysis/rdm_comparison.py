@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from laion_fmri._errors import InvalidArgumentError, MissingDependencyError, UnknownNameError
 from laion_fmri.analysis.distances import condensed
-from laion_fmri.analysis.patterns import FEWEST_IMAGES, Patterns, listed
+from laion_fmri.analysis.patterns import FEWEST_IMAGES, Patterns, listed, repeated
 from laion_fmri.analysis.rsa import RDM
-from laion_fmri.arguments import one_of
+from laion_fmri.arguments import fraction, number_of_samples, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +187,8 @@ def compare_rdms(
     Raises
     ------
     InvalidArgumentError
-        When fewer than 3 images are in all RDMs, or a distance is NaN or all are equal.
+        When fewer than 3 images are in all RDMs, a distance is NaN or infinite, all are equal, or
+        two models have the same name.
     UnknownNameError
         When there is no such method.
     MissingDependencyError
@@ -211,12 +212,11 @@ def compare_rdms(
     >>> compare_rdms(models, brain).table  # doctest: +SKIP
     """
     method = one_of("method", method, SIMILARITIES)
-    if not 0 < confidence < 1:
-        raise InvalidArgumentError(f"confidence={confidence} is not between 0 and 1.")
-    if n_bootstrap < 0:
-        raise InvalidArgumentError(f"n_bootstrap={n_bootstrap} is negative.")
+    confidence = fraction("confidence", confidence)
+    n_bootstrap = number_of_samples("n_bootstrap", n_bootstrap)
     require_scipy()
-    left, right = _as_rdms(models, "models"), _as_rdms(subjects, "subjects")
+    left, right = as_rdms(models, "models"), as_rdms(subjects, "subjects")
+    require_names(left)
     images, left_out = common_images([*left, *right])
     x, y = (values_of(side, images) for side in (left, right))
     return RdmComparison(
@@ -415,8 +415,15 @@ def _interval(
     return t.ppf((1 + confidence) / 2, degrees_of_freedom) * deviation, p_value
 
 
-def _as_rdms(given: RDM | Iterable[RDM], side: str) -> list[RDM]:
-    found = [given] if isinstance(given, RDM) else list(given)
+def as_rdms(given: RDM | Iterable[RDM], side: str) -> list[RDM]:
+    """Return one or several RDMs as a list.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When there are none, or something else is among them.
+    """
+    found = [given] if isinstance(given, RDM) or not isinstance(given, Iterable) else list(given)
     if not found:
         raise InvalidArgumentError(f"There is no RDM among the {side}. Give at least one.")
     for one in found:
@@ -428,16 +435,31 @@ def _as_rdms(given: RDM | Iterable[RDM], side: str) -> list[RDM]:
     return found
 
 
+def require_names(models: Sequence[RDM]) -> None:
+    """Check that each model has a name of its own.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if twice := repeated(one.name for one in models):
+        raise InvalidArgumentError(
+            f"Several models are called {listed(twice)}. Give each a name: rdm(…, name=…)."
+        )
+
+
 def values_of(rdms: Sequence[RDM], images: tuple[str, ...]) -> NDArray[np.float64]:
     """Return the distances of some images, one row an RDM.
 
     Raises
     ------
     InvalidArgumentError
-        When a distance is NaN, or all are equal.
+        When a distance is NaN or infinite, or all are equal.
     """
     values = np.stack([one.select(images).values for one in rdms])
     for one, row in zip(rdms, values, strict=True):
+        if np.isinf(row).any():
+            raise InvalidArgumentError(f"{one.name} has distances that are infinite.")
         if np.isnan(row).any():
             missing = np.isnan(one.select(images).square()).sum(axis=0) == len(images) - 1
             names = [name for name, lacks in zip(images, missing, strict=True) if lacks]

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from laion_fmri._errors import InvalidArgumentError
-from laion_fmri.arguments import as_items, one_of, whole_number
+from laion_fmri.arguments import as_items, fraction, number_of_samples, whole_number
+from laion_fmri.responses import require_responses
+from laion_fmri.responses.choices import chosen_columns
 from laion_fmri.zscore import nan_mean
 
 if TYPE_CHECKING:
@@ -91,8 +93,8 @@ def noise_ceiling(
     Raises
     ------
     InvalidArgumentError
-        When no image is repeated, responses are not z-scored, or a number of repeats is not
-        positive.
+        When no image is repeated, responses are not z-scored, a number of repeats is not
+        positive, or `n_repeats` is not given for the averages of a joined group.
 
     Notes
     -----
@@ -105,10 +107,15 @@ def noise_ceiling(
     >>> noise_ceiling(trials, image_repeats=12)  # doctest: +SKIP
     >>> noise_ceiling(trials, n_repeats=1)  # of single trials  # doctest: +SKIP
     """
-    ratio, share = _signal_to_noise(responses, ddof, image_repeats)
+    ratio, mean_share = _signal_to_noise(responses, ddof, image_repeats)
     if n_repeats is not None:
-        share = _mean_share(n_repeats)
-    return _ceiling(ratio, share).astype(np.float32)
+        mean_share = _mean_share(n_repeats)
+    elif responses.is_average and "subject" in responses.voxels:
+        raise InvalidArgumentError(
+            "The repeats of joined responses are those of all subjects together. Give n_repeats=, "
+            "or compute the ceilings of each subject."
+        )
+    return _ceiling(ratio, mean_share).astype(np.float32)
 
 
 def split_half(
@@ -151,9 +158,8 @@ def split_half(
     Both halves of an image have the same number of trials. Of an odd number of trials, each
     division leaves one out at random.
     """
-    if (whole_number(n_splits) or 0) < 1:
-        raise InvalidArgumentError(f"n_splits={n_splits!r}: give 1 or more.")
-    if responses.is_average:
+    n_splits = number_of_samples("n_splits", n_splits, fewest=1)
+    if require_responses(responses).is_average:
         raise InvalidArgumentError(
             f"These responses of {responses.subject} are averages over repeats, which cannot be "
             "split. Read single trials with get_responses(average=False)."
@@ -186,8 +192,8 @@ def reliability_table(
     ----------
     responses : Responses
         Of single trials, ``get_responses(average=False)``, z-scored.
-    rois : iterable of str, optional
-        Columns of ``responses.voxels``; by default all ROIs with a voxel here.
+    rois : str or iterable of str, optional
+        ROIs, or unions such as ``"V1"``; by default all ROIs with a voxel here.
     n_bootstrap : int
         Bootstrap samples of the images for the interval.
     confidence : float
@@ -205,7 +211,9 @@ def reliability_table(
     Raises
     ------
     InvalidArgumentError
-        As `split_half`, or when an ROI has no voxel here.
+        As `split_half`, or when no ROI is named.
+    NoMatchingDataError
+        When an ROI has no voxel here.
     UnknownNameError
         When there is no such ROI.
 
@@ -216,13 +224,13 @@ def reliability_table(
     """
     import pandas as pd
 
-    if responses.is_average or responses.zscore == "none":
+    if require_responses(responses).is_average or responses.zscore == "none":
         raise InvalidArgumentError(
             f"Reliability needs z-scored single trials of {responses.subject}: "
             "get_responses(average=False)."
         )
-    if not 0 < confidence < 1:
-        raise InvalidArgumentError(f"confidence={confidence} is not between 0 and 1.")
+    confidence = fraction("confidence", confidence)
+    n_bootstrap = number_of_samples("n_bootstrap", n_bootstrap)
     inside = _rois(responses, rois)
     trials = _Repeats.of(responses.images, responses.subject, image_repeats, fewest_images=3)
     n_images = len(trials.counts)
@@ -261,18 +269,17 @@ def _rois(responses: Responses, rois: Iterable[str] | None) -> dict[str, NDArray
 
     Raises
     ------
-    UnknownNameError, InvalidArgumentError
+    UnknownNameError, NoMatchingDataError, InvalidArgumentError
     """
     every = {name: responses.voxels[name].to_numpy(dtype=bool) for name in responses.rois}
     if rois is None:
         return {name: inside for name, inside in every.items() if inside.any()}
-    inside = {one_of("ROI", name, tuple(every)): every[name] for name in as_items(rois)}
-    for name, voxels in inside.items():
-        if not voxels.any():
-            raise InvalidArgumentError(
-                f"These responses of {responses.subject} have no voxel of {name}. Read them with "
-                f"get_responses(roi={name!r}, average=False)."
-            )
+    inside = {}
+    for name in dict.fromkeys(as_items(rois)):
+        inside[name] = np.zeros(len(responses.voxels), dtype=bool)
+        inside[name][chosen_columns(responses.voxels, responses.subject, name, None)] = True
+    if not inside:
+        raise InvalidArgumentError("An empty list of ROIs selects nothing. Name at least one.")
     return inside
 
 
@@ -360,7 +367,7 @@ def _signal_to_noise(
     responses: Responses, ddof: int, image_repeats: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
     """Return ncsnr² and the mean of 1 / repeats of the images, each by voxel."""
-    if responses.is_average:
+    if require_responses(responses).is_average:
         if image_repeats is not None:
             raise InvalidArgumentError(
                 "image_repeats= needs single trials: get_responses(average=False)."
@@ -424,7 +431,10 @@ def _ceiling(ratio: NDArray[np.float64], share: NDArray[np.float64] | float) -> 
 
 
 def _mean_share(n_repeats: ArrayLike) -> float:
-    counts = np.asarray(n_repeats, dtype=np.float64).ravel()
+    try:
+        counts = np.asarray(n_repeats, dtype=np.float64).ravel()
+    except (TypeError, ValueError):  # text, or rows of several lengths
+        counts = np.zeros(0)
     if not len(counts) or not (counts > 0).all():
         raise InvalidArgumentError(
             "n_repeats is how many trials are averaged: a positive number, or one an image."

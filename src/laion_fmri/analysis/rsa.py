@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -51,6 +51,8 @@ class RDM:
     n_left_out: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.asarray(self.values, dtype=np.float64))
+        object.__setattr__(self, "images", tuple(map(str, self.images)))
         n = len(self.images)
         if np.shape(self.values) != (n * (n - 1) // 2,):
             raise InvalidArgumentError(
@@ -185,7 +187,8 @@ def rdm(
     ------
     InvalidArgumentError
         When there are fewer than 3 images, two rows of one image in features, no voxel with a
-        response to every image, values that are infinite, or one repeat where two are needed.
+        response to every image, values that are infinite, one repeat where two are needed, or
+        `noise` with another metric than ``"crossnobis"``.
     UnknownNameError
         When there is no such metric, or an image has no row.
     NotEnoughMemoryError
@@ -207,11 +210,16 @@ def rdm(
     array([2., 0., 2.])
     """
     metric = one_of("metric", metric, METRICS)
+    if metric != "crossnobis" and not (isinstance(noise, str) and noise == "none"):
+        raise InvalidArgumentError(
+            f'noise= normalises voxels for metric="crossnobis"; metric="{metric}" takes them as '
+            "they are. Leave noise= out, or choose that metric."
+        )
     options: dict[str, Any] = {"folds": folds, "noise": noise, "data_dir": data_dir}
     chosen = None if images is None else tuple(map(str, as_items(images)))
     if isinstance(source, Mapping):
         return [_rdm(one, metric, chosen, str(key), **options) for key, one in source.items()]
-    if isinstance(source, list | tuple):
+    if isinstance(source, list | tuple | Iterator):
         return [_rdm(one, metric, chosen, None, **options) for one in source]
     return _rdm(source, metric, chosen, name, **options)
 

@@ -14,13 +14,16 @@ from laion_fmri.analysis.patterns import Folds, Patterns
 from laion_fmri.analysis.rdm_comparison import (
     SIMILARITIES,
     Similarity,
+    as_rdms,
     common_images,
+    require_names,
     require_scipy,
     similarities,
     values_of,
 )
 from laion_fmri.analysis.rsa import RDM
-from laion_fmri.arguments import one_of
+from laion_fmri.arguments import as_scalar, one_of, whole_number
+from laion_fmri.responses import require_responses
 
 if TYPE_CHECKING:
     from laion_fmri.responses import Responses
@@ -117,14 +120,22 @@ def searchlight(
     """
     metric = one_of("metric", metric, METRICS)
     method = one_of("method", method, SIMILARITIES)
-    if not radius_mm > 0:
-        raise InvalidArgumentError(f"radius_mm={radius_mm} is not positive.")
-    if min_voxels < 2:
-        raise InvalidArgumentError(f"min_voxels={min_voxels}: a pattern needs 2 voxels or more.")
+    require_responses(responses)
+    if "subject" in responses.voxels and responses.voxels["subject"].nunique() > 1:
+        raise InvalidArgumentError(
+            "These voxels are of several subjects, which are not neighbours of each other. Compute "
+            "a searchlight for each subject."
+        )
+    radius = as_scalar(radius_mm)
+    if not isinstance(radius, int | float) or not radius > 0:
+        raise InvalidArgumentError(f"radius_mm={radius_mm!r} is not positive.")
+    if (whole_number(min_voxels) or 0) < 2:
+        raise InvalidArgumentError(f"min_voxels={min_voxels!r}: a pattern needs 2 voxels or more.")
+    left = as_rdms(models, "models")
+    require_names(left)
     require_scipy()
     from scipy.spatial import KDTree
 
-    left = [models] if isinstance(models, RDM) else list(models)
     every = Patterns.of(responses)
     images, _ = common_images([*left, every])
     model_values = values_of(left, images)

@@ -12,7 +12,7 @@ True
 12
 """
 
-from laion_fmri.responses.container import Responses
+from laion_fmri.responses.container import Responses, require_responses
 from laion_fmri.responses.group import GroupResponses
 from laion_fmri.responses.request import ResponsesRequest, request_responses, require_sessions
 from laion_fmri.zscore import z_scored
@@ -22,6 +22,7 @@ __all__ = [
     "Responses",
     "ResponsesRequest",
     "request_responses",
+    "require_responses",
     "require_sessions",
     "z_scored",
 ]

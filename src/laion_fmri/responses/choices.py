@@ -111,7 +111,12 @@ def chosen_columns(
 
 
 def _as_index(voxels: ArrayLike, n_voxels: int) -> NDArray:
-    asked = np.asarray(voxels)
+    try:
+        asked = np.asarray(voxels)
+    except ValueError as error:  # rows of several lengths
+        raise InvalidArgumentError(
+            f"voxels is an array of bool with {n_voxels:,} entries, or a list of columns ({error})."
+        ) from error
     if asked.dtype == bool and asked.shape == (n_voxels,):
         return asked
     if asked.size == 0:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from laion_fmri._errors import InvalidArgumentError
 from laion_fmri.responses.data import ResponsesData
 
 if TYPE_CHECKING:
@@ -70,3 +72,22 @@ class Responses(ResponsesData):
         from laion_fmri.responses.saving import load_fields
 
         return cls(**load_fields(path))
+
+
+def require_responses(given: Any) -> Responses:
+    """Return an argument that has to be the responses of one subject, or of a joined group.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if isinstance(given, Responses):
+        return given
+    if isinstance(given, Mapping):
+        raise InvalidArgumentError(
+            "These are the responses of several subjects. Give those of one, for example "
+            "found['sub-01']."
+        )
+    raise InvalidArgumentError(
+        f"Responses were expected, not {type(given).__name__}. Subject.get_responses(…) reads them."
+    )

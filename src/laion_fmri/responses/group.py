@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from laion_fmri._errors import NoMatchingDataError, NotEnoughMemoryError
-from laion_fmri.arguments import number_of_jobs
+from laion_fmri import layout
+from laion_fmri._errors import NoMatchingDataError, NotEnoughMemoryError, SubjectNotFoundError
+from laion_fmri.arguments import as_scalar, number_of_jobs
 from laion_fmri.html import table
 from laion_fmri.memory import available, has_room
 from laion_fmri.responses.container import Responses
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUP = "group"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +30,7 @@ class GroupResponses(Mapping[str, Responses]):
     """Responses of several subjects to the same images in the same order.
 
     A mapping of subject to `Responses`: ``group_responses["sub-03"].values`` has one row per item
-    of `names`.
+    of `names`. As in a `Group`, ``"03"`` and a position name a subject, too.
 
     Attributes
     ----------
@@ -37,8 +39,8 @@ class GroupResponses(Mapping[str, Responses]):
 
     subjects: Mapping[str, Responses]
 
-    def __getitem__(self, subject: str) -> Responses:
-        return self.subjects[subject]
+    def __getitem__(self, subject: str | int) -> Responses:
+        return member(self.subjects, subject)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.subjects)
@@ -112,6 +114,30 @@ class GroupResponses(Mapping[str, Responses]):
             True,
             parts[0].zscore,
         )
+
+
+def member(members: Mapping[str, T], subject: str | int) -> T:
+    """Return what a group has of one subject, by name (``"sub-03"`` or ``"03"``) or by position.
+
+    Raises
+    ------
+    SubjectNotFoundError
+        When the group has no such subject.
+    """
+    place = as_scalar(subject)
+    if isinstance(place, int) and not isinstance(place, bool):
+        if -len(members) <= place < len(members):
+            return list(members.values())[place]
+        raise SubjectNotFoundError(
+            f"This group has {len(members)} subjects, at 0 to {len(members) - 1}; there is none at "
+            f"{place}. Name a subject to get it whatever its place: group['sub-03']."
+        )
+    name = layout.resolve_subject_id(subject)
+    if name not in members:
+        raise SubjectNotFoundError(
+            f"{name} is not in this group of {', '.join(members)}. Name it in load_subjects([…])."
+        )
+    return members[name]
 
 
 def read_aligned(

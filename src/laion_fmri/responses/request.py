@@ -320,11 +320,7 @@ def request_responses(
         repeats = count_repeats(shown, tables)
     names, lacking = chosen_images(shown, images)
     if not names:
-        what = f"of these images (first: {lacking[0]})" if lacking else "such image"
-        raise NoMatchingDataError(
-            f"None {what} was shown to {files.name} in {count_of(len(sessions), 'session')}. "
-            "Choose other images, or download more sessions."
-        )
+        raise NoMatchingDataError(_no_image(files.name, len(sessions), images, lacking))
     left_out += [
         ("image", name, f"not shown to {files.name} in these sessions") for name in lacking
     ]
@@ -338,6 +334,22 @@ def request_responses(
         bool(average), zscore, nan, mask_source,
     )  # fmt: skip
     return request if images is None else request.only(names)
+
+
+def _no_image(subject: str, n_sessions: int, images: Images | None, lacking: list[str]) -> str:
+    """Say why there is no image to read."""
+    if not lacking and not is_single(images):
+        return "No image was asked for. Name at least one, or leave images= out for all."
+    what = f"None of these images (first: {lacking[0]})" if lacking else f"No {images} image"
+    hint = (
+        ' images= takes names, "shared" or "unique"; give an ROI as roi=….'
+        if lacking and is_single(images)
+        else ""
+    )
+    return (
+        f"{what} was shown to {subject} in {count_of(n_sessions, 'session')}. Choose other images, "
+        f"or download more sessions.{hint}"
+    )
 
 
 def _averages(
@@ -370,12 +382,18 @@ def requested_sessions(files: SubjectFiles, session: OneSession | SeveralSession
     ------
     DataNotDownloadedError
         When there are none; the message names the call that downloads one.
+    InvalidArgumentError
+        When an empty list was asked for.
     """
-    found = (
-        files.sessions()
-        if session is None
-        else list(dict.fromkeys(map(layout.session_id, as_items(session))))
-    )
+    if session is None:
+        found = files.sessions()
+    else:
+        found = list(dict.fromkeys(map(layout.session_id, as_items(session))))
+        if not found:
+            raise InvalidArgumentError(
+                "An empty list of sessions selects nothing. Name at least one, or leave session= "
+                "out for all."
+            )
     if not found:
         raise DataNotDownloadedError(
             f"No betas of {files.name} are in {files.data_dir}. "
