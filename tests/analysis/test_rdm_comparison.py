@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri._errors import CancelledError, InvalidArgumentError, UnknownNameError
 from laion_fmri.analysis import rdm_comparison
 from laion_fmri.analysis.distances import pattern_distances
 from laion_fmri.analysis.rdm_comparison import (
@@ -209,6 +209,20 @@ def test_small_samples_without_3_images_play_no_part():
     found = compare_rdms(model, subjects, "pearson", n_bootstrap=60)
     assert np.isnan(found.resampled).any()
     assert np.isfinite(found.table["low"][0])
+
+
+def test_a_comparison_says_how_far_it_is_and_can_be_ended():
+    model, subjects = _subjects(np.random.default_rng(13), 2, 10, 0.5)
+    seen = []
+    compare_rdms(model, subjects, n_bootstrap=4, progress=lambda *step: seen.append(step))
+    assert [done for done, _ in seen] == [0, 0.25, 0.5, 0.75, 1]
+
+    def end(done: float, _: str) -> None:
+        if done > 0.4:
+            raise CancelledError("enough")
+
+    with pytest.raises(CancelledError, match="enough"):
+        compare_rdms(model, subjects, n_bootstrap=4, progress=end)
 
 
 def test_what_cannot_be_compared_is_named():

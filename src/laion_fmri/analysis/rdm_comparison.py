@@ -15,7 +15,7 @@ others count as often as they are drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -163,6 +163,7 @@ def compare_rdms(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    progress: Callable[[float, str], object] | None = None,
 ) -> RdmComparison:
     """Compare the RDMs of models with those of subjects.
 
@@ -179,6 +180,9 @@ def compare_rdms(
         Of the intervals.
     seed : int
         Of the samples.
+    progress : callable, optional
+        Called with the completed fraction, 0 to 1, and the name of the step. An error that it
+        raises ends the comparison.
 
     Returns
     -------
@@ -226,7 +230,7 @@ def compare_rdms(
         images,
         left_out,
         similarities(x, y, method),
-        bootstrapped(x, y, method, len(images), n_bootstrap, seed),
+        bootstrapped(x, y, method, len(images), n_bootstrap, seed, progress),
         subjects_ceiling(y, method),
         confidence,
         seed,
@@ -300,7 +304,13 @@ def similarities(x: Pairs, y: Pairs, method: Similarity) -> NDArray[np.float64]:
 
 
 def bootstrapped(
-    x: Pairs, y: Pairs, method: Similarity, n_images: int, n_bootstrap: int, seed: int
+    x: Pairs,
+    y: Pairs,
+    method: Similarity,
+    n_images: int,
+    n_bootstrap: int,
+    seed: int,
+    progress: Callable[[float, str], object] | None = None,
 ) -> NDArray[np.float64]:
     """Compute `similarities` for bootstrap samples of the images.
 
@@ -321,6 +331,8 @@ def bootstrapped(
     elif method == "pearson":  # sums of squares are exact when the means are near 0
         both -= both.mean(axis=1, keepdims=True)
     for sample, count in enumerate(counts):
+        if progress is not None:
+            progress(sample / n_bootstrap, "Drawing images")
         if (count > 0).sum() < FEWEST_IMAGES:
             continue
         weights = condensed(np.multiply.outer(count, count))
@@ -337,6 +349,8 @@ def bootstrapped(
         if method == "spearman":
             some = np.stack([_weighted_ranks(row, values) for row in some])
         found[sample] = _products(some[: len(x)], some[len(x) :], values, method != "cosine")
+    if progress is not None:
+        progress(1.0, "Drawing images")
     return found
 
 
