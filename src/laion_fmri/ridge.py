@@ -23,6 +23,7 @@ The penalty of a voxel is chosen on the training images:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -98,7 +99,9 @@ class DecomposedFeatures:
         values -= mean
         is_tall = values.shape[0] >= values.shape[1]
         # The smaller of the two products has the same eigenvalues, S², that are not 0.
-        s2, vectors = np.linalg.eigh(values.T @ values if is_tall else values @ values.T)
+        product = values.T @ values if is_tall else values @ values.T
+        with _one_thread():
+            s2, vectors = np.linalg.eigh(product)
         largest = float(s2[-1]) if len(s2) else 0.0
         has_data = s2 > _SMALLEST * max(largest, np.finfo(np.float64).tiny)
         s2, vectors = s2[has_data], vectors[:, has_data]
@@ -203,6 +206,19 @@ class DecomposedFeatures:
         """
         to_u = self.to_u * np.reshape(scale, (-1, 1))
         return to_u.astype(np.float32) @ kept
+
+
+def _one_thread() -> AbstractContextManager:
+    """Let the linear algebra use one thread, if threadpoolctl is installed.
+
+    Eigenvectors of some thousand features gain little from more threads, and take ten times as long
+    where the threads have to wait for other programs.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(1, "blas")
 
 
 @dataclass(frozen=True, eq=False)
