@@ -131,32 +131,7 @@ class Features:
         UserWarning
             When the parts have different images.
         """
-        if not parts:
-            raise InvalidArgumentError("No features were given. Give at least one.")
-        title = name or " + ".join(parts)
-        first, *others = parts.values()
-        images = [n for n in first.images if all(n in other for other in others)]
-        most = max(len(part.images) for part in parts.values())
-        if not images:
-            raise InvalidArgumentError(
-                f"The features {', '.join(parts)} have no image in common. Are the names of one "
-                "of them those of the dataset?"
-            )
-        if len(images) < most:
-            warnings.warn(
-                f"The features {', '.join(parts)} have {len(images):,} images in common, of up to "
-                f"{most:,}. The others are left out.",
-                UserWarning,
-                stacklevel=2,
-            )
-        layers, begin = {}, 0
-        for key, part in parts.items():
-            for layer, columns in (part.layers or {"": slice(0, part.n_features)}).items():
-                label = f"{key}/{layer}" if layer else key
-                layers[label] = slice(begin + columns.start, begin + columns.stop)
-            begin += part.n_features
-        values = np.hstack([part.rows(images) for part in parts.values()])
-        return cls(title, tuple(images), values, layers)
+        return _joined(parts, name)
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
@@ -239,6 +214,35 @@ class Features:
             f"<Features {self.name!r}: {len(self):,} images x {self.n_features:,} features"
             f"{layers}, {self.values.dtype}>"
         )
+
+
+def _joined(parts: Mapping[str, Features], name: str | None) -> Features:
+    if not parts:
+        raise InvalidArgumentError("No features were given. Give at least one.")
+    title = name or " + ".join(parts)
+    first, *others = parts.values()
+    images = [n for n in first.images if all(n in other for other in others)]
+    most = max(len(part.images) for part in parts.values())
+    if not images:
+        raise InvalidArgumentError(
+            f"The features {', '.join(parts)} have no image in common. Are the names of one "
+            "of them those of the dataset?"
+        )
+    if len(images) < most:
+        warnings.warn(
+            f"The features {', '.join(parts)} have {len(images):,} images in common, of up to "
+            f"{most:,}. The others are left out.",
+            UserWarning,
+            stacklevel=3,
+        )
+    layers, begin = {}, 0
+    for key, part in parts.items():
+        for layer, columns in (part.layers or {"": slice(0, part.n_features)}).items():
+            label = f"{key}/{layer}" if layer else key
+            layers[label] = slice(begin + columns.start, begin + columns.stop)
+        begin += part.n_features
+    values = np.hstack([part.rows(images) for part in parts.values()])
+    return Features(title, tuple(images), values, layers)
 
 
 def some(names: Sequence[str]) -> str:
