@@ -6,7 +6,7 @@ import shutil
 
 from playwright.sync_api import Browser, Playwright
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
     "--no-sandbox",
     "--use-gl=angle",
@@ -19,7 +19,7 @@ _FLAGS = [
 
 
 def launch(playwright: Playwright, *flags: str) -> Browser:
-    """Start the Chromium or Chrome on PATH, or the one that Playwright installed.
+    """Start the Chromium or Chrome on PATH, its headless shell first, or the one that Playwright installed.
 
     Parameters
     ----------
