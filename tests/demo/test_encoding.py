@@ -141,7 +141,7 @@ def test_the_model_that_made_the_responses_wins_where_it_drives_them_and_only_th
     for name, rois in of_model.items():
         inside = np.logical_or.reduce([voxels[roi] for roi in rois])
         found = encode(models, sub, "random_0", mask=inside, pool=SUBJECT, n_bootstrap=200)
-        table = found.table().set_index("model")
+        table = found.table.set_index("model")
         if table["noise_ceiling"][name] < 5:
             continue
         n_driven += 1

@@ -19,7 +19,7 @@ _FLAGS = [
 
 
 def launch(playwright: Playwright, *flags: str) -> Browser:
-    """Start the Chromium or Chrome on PATH, its headless shell first, or the one that Playwright installed.
+    """Start the Chromium on PATH, its headless shell if possible, or the one of Playwright.
 
     Parameters
     ----------

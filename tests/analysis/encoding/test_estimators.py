@@ -114,7 +114,7 @@ def test_published_splits_are_folds(sub):
     y = responses.values[:, np.isfinite(responses.values).all(axis=0)]
     scores = cross_val_score(RidgeEncoder(), x, y, cv=cv)
     found = encode("CLIP", sub, ["random_0", "tau"], roi=ROI, pool=POOL, n_bootstrap=10)
-    assert scores == pytest.approx(found.table()["correlation"], abs=1e-4)
+    assert scores == pytest.approx(found.table["correlation"], abs=1e-4)
 
 
 def test_other_models_can_be_fitted(sub):

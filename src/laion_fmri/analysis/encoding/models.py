@@ -159,7 +159,7 @@ def encode(
     Examples
     --------
     >>> enc = laion_fmri.encode(["CLIP", "my-resnet"], "sub-01", roi="FFA1")  # doctest: +SKIP
-    >>> enc.table()  # doctest: +SKIP
+    >>> enc.table  # doctest: +SKIP
     >>> enc.compare("my-resnet", "CLIP").table  # doctest: +SKIP
     >>> enc = laion_fmri.encode("CLIP", "sub-01", split="tau", voxels="brain")  # doctest: +SKIP
     >>> enc.plot(space="fsaverage")  # doctest: +SKIP

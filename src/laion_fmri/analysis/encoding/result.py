@@ -93,16 +93,15 @@ class Encoding(ScoreMaps):
     predictions: Mapping[tuple[str, str], Predictions] = field(default_factory=dict, repr=False)
     weights: Mapping[tuple[str, str], Weights] = field(default_factory=dict, repr=False)
 
+    @property
     def table(self) -> pd.DataFrame:
-        """Return one row per model, split and ROI.
+        """One row per model, split and ROI.
 
-        Returns
-        -------
-        DataFrame
-            model, split, roi, and the columns of `Evaluation.table`: n_train and n_test (images),
-            n_voxels (with scores), correlation and r2 (means over voxels), noise_ceiling (mean,
-            percent), share_of_r2 and share_of_correlation, penalty (median). ``correlation_low``,
-            ``correlation_high``, ``r2_low`` and ``r2_high`` are 95 % intervals over test images.
+        Its columns are model, split, roi, and those of `Evaluation.table`: n_train and n_test
+        (images), n_voxels (with scores), correlation and r2 (means over voxels), noise_ceiling
+        (mean, percent), share_of_r2 and share_of_correlation, penalty (median).
+        ``correlation_low``, ``correlation_high``, ``r2_low`` and ``r2_high`` are 95 % intervals
+        over test images.
         """
         import pandas as pd
 
@@ -168,4 +167,4 @@ class Encoding(ScoreMaps):
         )
 
     def _repr_html_(self) -> str:
-        return self.table().round(3).to_html(index=False)
+        return self.table.round(3).to_html(index=False)

@@ -167,6 +167,9 @@ class SplitStatistics:
                 of_image = self._influence[model][:, :, at] / max(n, 1)
                 if self._is_exact:
                     draws = self._sampled[model][:, :, at] / max(n, 1)
+                    # A sample has fewer different images, and so a lower R²: without this shift
+                    # an interval can miss the score that it is of.
+                    draws += (mean - draws.mean(axis=1))[:, None]
                 else:
                     apart = of_image - of_image.mean(axis=1, keepdims=True)
                     draws = mean[:, None] + apart @ self._samples.T
