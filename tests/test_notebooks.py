@@ -72,6 +72,7 @@ def test_the_notebooks_are_found() -> None:
         "trials",
         "brain_maps",
         "splits_and_encoding",
+        "encoding_your_own_model",
         "exploring_inline",
         "reliability",
         "representational_similarity",

@@ -69,6 +69,7 @@ __all__ = [
     "verify_stores",
 ]
 
+_NONE = "there is none"
 _BUFFERS = 200_000_000  # bytes of memory of a session that is being built
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+)_(ses-[A-Za-z0-9]+)_mask-([a-z]+)_betas\.(?:zarr|store)")
 
@@ -99,7 +100,8 @@ def fresh_store(files: SubjectFiles, session: str, mask_source: str) -> BetasSto
     store, reason = _examined(path, files, session, mask_source)
     if not reason:
         return store
-    if path.exists():
+    # A store that another process is replacing can be there again by now.
+    if reason != _NONE and path.exists():
         warnings.warn(
             f"The store of {files.name} {session} ({mask_source} mask) is ignored: {reason}. "
             f"Subject.build_store({session!r}, mask_source={mask_source!r}) or "
@@ -423,7 +425,7 @@ def _examined(
     try:
         store = BetasStore.open(path)
     except FileNotFoundError:
-        return None, "there is none"
+        return None, _NONE
     except StoreError:
         return None, OTHER_RELEASE
     except (OSError, DamagedFileError) as error:

@@ -52,6 +52,10 @@ class SplitControls(Viewer):
             pmui.Select(label=label, options=[], size="small", **wide)
             for label in ("Pool", "Split", "Embedding", "Subject", "Session")
         )
+        for select in (self.pool, self.split, self.model, self.subject, self.session):
+            # An address may name what is not here. Otherwise Panel replaces the value that is none
+            # of the options by the first one, as if it had been chosen.
+            select._allows_none = True
         self.compared = pmui.MultiChoice(
             label="Compare with",
             options=[],

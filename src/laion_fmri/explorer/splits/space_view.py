@@ -87,7 +87,7 @@ class SplitMap(Viewer):
             table = table.sort_values(sides.columns[0], kind="stable")
             self._on_region([])
         self.image_map, self.table = image_map, table
-        self._legend.object = _legend(image_map, bool((sides == 0).any(axis=None)))
+        self._legend.object = _legend(image_map, list(splits), bool((sides == 0).any(axis=None)))
         if is_new:
             self._draw()
         else:
@@ -116,6 +116,8 @@ class SplitMap(Viewer):
             dots = data[[*_COORDINATES, title]].to_numpy(np.float32)
             return hv.Points(dots, ["x", "y"], "side", label=title)
 
+        # A single map has its name in the heading.
+        titles = [_title] if len(self._titles) > 1 else []
         # The maps share their selection in the browser, so only one reports it.
         selection = [] if place else [selection_hook(self.select)]
         # Nearly transparent for images on neither side.
@@ -140,7 +142,7 @@ class SplitMap(Viewer):
                 default_tools=["pan", "wheel_zoom", "reset"],
                 active_tools=["lasso_select", "wheel_zoom"],
                 backend_opts={"plot.output_backend": "webgl"},
-                hooks=[page_style, _title, *selection],
+                hooks=[page_style, *titles, *selection],
                 backend="bokeh",
             )
         )
@@ -163,7 +165,7 @@ def _side_codes(split: Split, names: tuple[str, ...]) -> Any:
     return np.array([code.get(name, 0) for name in names], dtype=np.int8)
 
 
-def _legend(image_map: ImageMap, any_unused: bool) -> Markup:
+def _legend(image_map: ImageMap, titles: list[str], any_unused: bool) -> Markup:
     labels = {"train": "Train", "test": "Test", **({"unused": "In neither"} if any_unused else {})}
     dots = Markup("").join(
         Markup(
@@ -176,9 +178,9 @@ def _legend(image_map: ImageMap, any_unused: bool) -> Markup:
         shares = " and ".join(f"{100 * share:.1f} %" for share in image_map.explained)
         axes = f"the axes explain {shares} of the variance · "
     return Markup(
-        '<div class="legend" role="note">{}<span>{:,} images · {}'
+        '<h3>{}</h3><div class="legend" role="note">{}<span>{:,} images · {}'
         "drag to circle a region, scroll to zoom</span></div>"
-    ).format(dots, len(image_map.names), axes)
+    ).format(", ".join(titles), dots, len(image_map.names), axes)
 
 
 class SpaceView(Viewer):
