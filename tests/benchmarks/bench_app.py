@@ -89,13 +89,15 @@ def map_changes(page: Page, rounds: int) -> list[float]:
     return seconds[2:]  # each map is sampled once
 
 
-# Timed in the page: Playwright looks at most every 100 ms whether an attribute has changed.
+# Timed in the page: Playwright looks at most every 100 ms whether an attribute has changed. None if
+# the next trial shows the same image.
 _STEP = """(picture, button) => new Promise((resolve) => {
   const started = performance.now()
   new MutationObserver((_, observer) => {
     observer.disconnect()
     requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - started)))
   }).observe(picture, { attributeFilter: ["data-picture"] })
+  setTimeout(() => resolve(null), 5000)
   button.click()
 })"""
 
@@ -108,7 +110,9 @@ def trial_steps(page: Page, rounds: int) -> list[float]:
     button = page.get_by_role("button", name="Next", exact=True).element_handle()
     seconds = []
     for _ in range(2 * rounds):
-        seconds.append(picture.evaluate(_STEP, button) / 1000)
+        milliseconds = picture.evaluate(_STEP, button)
+        if milliseconds is not None:
+            seconds.append(milliseconds / 1000)
         page.wait_for_timeout(1500)  # the rest of the trial arrives
     return seconds
 

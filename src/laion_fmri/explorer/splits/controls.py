@@ -55,7 +55,7 @@ class SplitControls(Viewer):
         for select in (self.pool, self.split, self.model, self.subject, self.session):
             # An address may name what is not here. Otherwise Panel replaces the value that is none
             # of the options by the first one, as if it had been chosen.
-            select._allows_none = True
+            select._allows_none = True  # type: ignore[misc]
         self.compared = pmui.MultiChoice(
             label="Compare with",
             options=[],

@@ -111,12 +111,17 @@ class OneTrial(Viewer):
             self._show_nothing(str(error))
             return
         self._write_code()
-        self._parts_work.ask(
-            lambda: source.parts(trial),
-            lambda parts: self._show_parts(source, trial, table.iloc[trial], parts),
-            self._show_nothing,
-        )
-        self._show_responses()
+
+        def show(parts: TrialParts) -> None:
+            self._show_parts(source, trial, table.iloc[trial], parts)
+            self._show_responses()
+
+        def show_problem(reason: str) -> None:
+            self._show_nothing(reason)
+            self._show_responses()
+
+        # The picture comes first: it is here already, and the plot of responses takes longer.
+        self._parts_work.ask(lambda: source.parts(trial), show, show_problem)
 
     def set_shown(self, shown: NDArray[np.intp]) -> None:
         """Set the trials that pass the filters."""
