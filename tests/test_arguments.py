@@ -15,6 +15,7 @@ from laion_fmri._errors import InvalidArgumentError, LaionFmriError, UnknownName
 from laion_fmri.arguments import (
     as_items,
     as_scalar,
+    checked_seed,
     fraction,
     is_single,
     number_of_jobs,
@@ -22,6 +23,7 @@ from laion_fmri.arguments import (
     one_of,
     same_number,
     whole_number,
+    yes_or_no,
 )
 
 NAMES = st.text("abcXYZ019-_", min_size=1, max_size=8)
@@ -118,6 +120,20 @@ def test_numbers_of_samples_and_fractions():
     for bad in (0, 1, 95, np.nan, None, "0.5"):
         with pytest.raises(InvalidArgumentError, match="confidence"):
             fraction("confidence", bad)
+
+
+def test_seeds():
+    assert [checked_seed(n) for n in (0, 2.0, np.int64(3), 2**32 - 1)] == [0, 2, 3, 2**32 - 1]
+    for bad in (-1, "a", None, 1.5, True, 2**32, [1]):
+        with pytest.raises(InvalidArgumentError, match="seed is a whole number"):
+            checked_seed(bad)
+
+
+def test_yes_or_no():
+    assert [yes_or_no("average", one) for one in (True, np.bool_(False), 1, 0)] == [1, 0, 1, 0]
+    for bad in ("no", "", None, 2, 1.0, [True]):
+        with pytest.raises(InvalidArgumentError, match=r"average=.* neither True nor False"):
+            yes_or_no("average", bad)
 
 
 def test_names_that_differ_in_their_zeros():

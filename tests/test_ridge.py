@@ -161,7 +161,9 @@ def test_voxels_without_a_response_have_no_penalty():
     assert np.isfinite(found.kept[:, 2:]).all()
 
 
-@pytest.mark.parametrize("penalties", [(), (0,), (-1, 1), (np.nan,), (np.inf,)])
+@pytest.mark.parametrize(
+    "penalties", [(), (0,), (-1, 1), (np.nan,), (np.inf,), "x", [[1], [1, 2]], None]
+)
 def test_penalties_are_positive_numbers(penalties):
     with pytest.raises(InvalidArgumentError, match="positive"):
         checked_penalties(penalties)

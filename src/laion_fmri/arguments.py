@@ -103,6 +103,34 @@ def number_of_samples(name: str, value: Any, fewest: int = 0) -> int:
     return number
 
 
+def checked_seed(seed: Any) -> int:
+    """Return an argument that is the seed of random numbers.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When it is no whole number from 0 to 2³² - 1, which all libraries take.
+    """
+    number = whole_number(seed)
+    if number is None or number >= 2**32:
+        raise InvalidArgumentError(f"seed is a whole number from 0 to 2³² - 1, not {seed!r}.")
+    return number
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """Return an argument that is True or False; 1 and 0 are taken too.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For anything else: the text ``"no"`` would count as true.
+    """
+    choice = as_scalar(value)
+    if isinstance(choice, int) and choice in (0, 1):
+        return bool(choice)
+    raise InvalidArgumentError(f"{name}={value!r} is neither True nor False.")
+
+
 def fraction(name: str, value: Any) -> float:
     """Return an argument that is a number between 0 and 1, both excluded.
 

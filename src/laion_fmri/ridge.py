@@ -50,9 +50,14 @@ def checked_penalties(penalties: Sequence[float]) -> NDArray[np.float64]:
     ------
     InvalidArgumentError
     """
-    values = np.asarray(penalties, dtype=np.float64).ravel()
+    try:
+        values = np.asarray(penalties, dtype=np.float64).ravel()
+    except (TypeError, ValueError):  # text, a generator, or rows of several lengths
+        values = np.zeros(0)
     if not len(values) or not np.isfinite(values).all() or (values <= 0).any():
-        raise InvalidArgumentError("penalties are positive numbers; give at least one.")
+        raise InvalidArgumentError(
+            f"penalties={penalties!r}: penalties are positive numbers; give at least one."
+        )
     return values
 
 

@@ -169,6 +169,12 @@ def test_what_cannot_be_decoded_is_named():
         with pytest.raises(error, match=message):
             decode(**{"responses": responses, "features": features, "split": SPLIT, **options})
     found = decode(responses, features, SPLIT)
-    for options in ({"confidence": 95}, {"n_resamples": 0}, {"n_resamples": 1.5}):
+    for options in (
+        {"confidence": 95},
+        {"n_resamples": 0},
+        {"n_resamples": 1.5},
+        {"seed": -1},
+        {"seed": "a"},
+    ):
         with pytest.raises(InvalidArgumentError, match=next(iter(options))):
             found.summary(**options)

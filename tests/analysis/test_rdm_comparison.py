@@ -248,6 +248,8 @@ def test_what_cannot_be_compared_is_named():
         ({"confidence": 95}, "confidence=95"),
         ({"n_bootstrap": -1}, "n_bootstrap=-1"),
         ({"n_bootstrap": 2.5}, "n_bootstrap=2.5"),
+        ({"seed": -1}, "seed .* not -1"),
+        ({"seed": "a"}, "seed .* not 'a'"),
         ({"confidence": "high"}, "confidence='high'"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):

@@ -120,6 +120,19 @@ def test_noise_has_no_reliability():
     assert noise_ceiling(trials).mean() < 10  # not below 0, so above it on average
 
 
+def test_halves_that_disagree_have_a_bound():
+    trials = _simulated(5, n_images=4, n_voxels=4000, repeats=2, snr=0.0)
+    r = split_half(trials, n_splits=1, spearman_brown=False)
+    found = split_half(trials, n_splits=1)
+    assert r.min() < -0.99 and np.abs(found).max() <= 1
+    assert abs(found.mean()) < 0.03  # its standard error is 0.01; with 0 for r < 0 it is 0.3
+    np.testing.assert_allclose(found[r >= 0], (2 * r / (1 + r))[r >= 0], rtol=1e-5)
+    np.testing.assert_allclose(found[r < 0], -(2 * -r / (1 - r))[r < 0], rtol=1e-5)
+    trials.voxels["FFA1"] = True
+    table = reliability_table(trials, ["FFA1"], n_bootstrap=0)
+    assert abs(table["split_half"][0]) < 3
+
+
 def test_a_voxel_without_repeats_is_nan():
     trials = _simulated(6, n_images=6, n_voxels=3, repeats=[2] * 5 + [1])
     values = trials.values.copy()
@@ -197,6 +210,8 @@ def test_what_gives_no_reliability_is_named():
         (lambda: split_half(averages), "cannot be split"),
         (lambda: split_half(trials, n_splits=0), "n_splits=0"),
         (lambda: split_half(_simulated(9, n_images=2, repeats=2)), "at least 3 are needed"),
+        (lambda: split_half(trials, seed=-1), "seed .* not -1"),
+        (lambda: reliability_table(trials, seed="a"), "seed .* not 'a'"),
         (lambda: reliability_table(averages), "single trials"),
         (lambda: reliability_table(trials, confidence=2), "confidence=2"),
         (lambda: reliability_table(trials, n_bootstrap=2.5), "n_bootstrap=2.5"),

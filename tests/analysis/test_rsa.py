@@ -124,6 +124,18 @@ def test_images_are_chosen_and_ordered(trials):
         rdm(trials, images=[*names, "9.jpg"])
 
 
+def test_shared_images_are_chosen_as_in_responses(tiny_home):
+    sub = load_subject("sub-01", tiny_home.data_dir)
+    responses = sub.get_responses(roi="FFA1")
+    for group in ("shared", "unique"):
+        expected = rdm(sub.get_responses(images=group, roi="FFA1"))
+        found = rdm(responses, images=group)
+        assert found.images == expected.images
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-6)
+    with pytest.raises(InvalidArgumentError, match="sub-01 has 0"):
+        rdm(sub.get_responses(images="unique", roi="FFA1"), images="shared")
+
+
 @pytest.mark.parametrize("folds", ["session", "repeat"])
 def test_a_cross_validated_rdm_is_that_of_rsatoolbox(folds):
     trials = simulated_responses(np.random.default_rng(2).standard_normal((5, 9)), 1.0, 4, 2)

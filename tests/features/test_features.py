@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -115,6 +117,42 @@ def test_bad_features_are_refused_with_what_and_which(values, names, match):
         Features.of(values, names)
 
 
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (
+            lambda: Features.of([[1.0, 2.0], [3.0]], NAMES[:2], "mine"),
+            "'mine' do not make an array",
+        ),
+        (lambda: Features("mine", tuple(NAMES), VALUES.tolist()), r"'mine'.*Features.of"),
+        (lambda: Features("mine", tuple(NAMES), VALUES.astype(int)), "floating-point"),
+        (lambda: Features.of(VALUES[:0], [], "mine"), "'mine' have no image"),
+        (lambda: Features.of(VALUES, NAMES).select([]), "no image"),
+    ],
+)
+def test_what_makes_no_features_is_refused(make, match):
+    with pytest.raises(InvalidArgumentError, match=match):
+        make()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [slice(2, 5), slice(4, 4), slice(3, 2), slice(-2, None), slice(0, 4, 2), slice("a"), [0, 1], 3],
+)
+def test_layers_are_columns_that_exist(layer):
+    with pytest.raises(InvalidArgumentError, match=r"layer 'low'.*4 columns"):
+        Features.of(VALUES, NAMES, layers={"low": layer})
+
+
+def test_layers_share_no_column():
+    found = Features.of(VALUES, NAMES, layers={"low": slice(3), "high": slice(3, None)})
+    assert found.layers == {"low": slice(0, 3), "high": slice(3, 4)}
+    with pytest.raises(InvalidArgumentError, match=r"'low' and 'high'.*in common"):
+        Features.of(VALUES, NAMES, layers={"low": slice(0, 3), "high": slice(2, 4)})
+    with pytest.raises(InvalidArgumentError, match="no mapping"):
+        Features.of(VALUES, NAMES, layers=[slice(0, 3)])
+
+
 def test_a_constant_column_is_said():
     with pytest.warns(UserWarning, match="2 of 6 columns"):
         Features.of(np.hstack([VALUES, np.ones((6, 2))]), NAMES)
@@ -138,6 +176,11 @@ def test_several_features_are_layers_or_models(tmp_path):
     assert np.array_equal(joined.layer("other").values, VALUES[1:] * 2)
     assert list(feature_sets({"a": one, "b": [one, Features.of(VALUES, NAMES, "x")]})) == ["a", "b"]
     assert list(feature_sets([one, other])) == ["one", "other"]
+    assert list(feature_sets(part for part in (one, other))) == ["one", "other"]
+    with pytest.warns(UserWarning, match="in common"):
+        assert as_features(part for part in (one, other)).layers == joined.layers
+    with pytest.raises(InvalidArgumentError, match="at least one"):
+        as_features(iter(()))
     with pytest.raises(InvalidArgumentError, match="same name"):
         feature_sets([one, one])
     with pytest.raises(InvalidArgumentError, match="at least one"):
@@ -171,6 +214,65 @@ def test_bad_files_are_refused(tmp_path):
         as_features(VALUES)
     with pytest.raises(InvalidArgumentError, match="holds no features"):
         as_features(3)
+
+
+@pytest.fixture
+def lying(tmp_path):
+    """Write files whose header says more than they hold, and files that numpy cannot read."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (6, 10**13)}
+    )
+    lie = header.getvalue() + VALUES.tobytes()
+    (tmp_path / "huge.npy").write_bytes(lie)
+    np.save(tmp_path / "short.npy", np.zeros((6, 100)))
+    whole = (tmp_path / "short.npy").read_bytes()
+    (tmp_path / "short.npy").write_bytes(whole[:-100])
+    np.save(tmp_path / "objects.npy", np.array([[1, "a"]] * 6, dtype=object))
+    np.savez(tmp_path / "objects.npz", image_name=np.array(NAMES, dtype=object), x=VALUES)
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as file:
+        file.writestr("image_name.npy", lie)
+    (tmp_path / "no_zip.npz").write_bytes(b"PK\x03\x04" + b"no zip" * 9)
+    (tmp_path / "array.npz").write_bytes(whole)
+    return tmp_path
+
+
+LYING = [
+    "huge.npy",
+    "short.npy",
+    "objects.npy",
+    "objects.npz",
+    "huge.npz",
+    "no_zip.npz",
+    "array.npz",
+]
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_files_that_lie_are_damaged(lying, name):
+    with pytest.raises(DamagedFileError, match=name) as caught:
+        as_features(lying / name, images=NAMES if name.endswith(".npy") else None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_the_command_says_so_in_one_line(home, lying, name, capsys):
+    (lying / "names.txt").write_text("\n".join(NAMES))
+    images = ["--images", str(lying / "names.txt")] if name.endswith(".npy") else []
+    assert cli.main(["features", "add", str(lying / name), "--name", "mine", *images]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and name in said and "Traceback" not in said
+
+
+def test_what_names_its_images_takes_no_others():
+    own, table = Features.of(VALUES, NAMES), pd.DataFrame(VALUES, index=NAMES)
+    for features in (own, table, {"a": own}):
+        with pytest.raises(InvalidArgumentError, match=r"names its images itself.*images="):
+            as_features(features, images=NAMES[::-1])
+    assert np.array_equal(as_features(VALUES.tolist(), images=NAMES).values, VALUES)
+    assert np.array_equal(as_features(iter(VALUES), images=NAMES).values, VALUES)
+    with pytest.raises(InvalidArgumentError, match="real numbers"):
+        as_features([own], images=NAMES[:1])
 
 
 def test_names_of_models_are_found_or_suggested(data_dir):
@@ -261,10 +363,31 @@ def test_layers_are_kept_and_files_replaced_only_when_asked(home, images):
         as_features("net")
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".net", "x" * 65, "CLIP", "clip", 3])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", ".net", "x" * 65, "CLIP", "clip", "all", "All", 3]
+)
 def test_bad_and_taken_names_are_refused(home, images, name):
     with pytest.raises(InvalidArgumentError, match=r"name"):
         register_features(name, VALUES, images[:6])
+
+
+def test_a_name_differs_in_more_than_case(home, images):
+    register_features("my-Net", VALUES, images[:6])
+    for replace in (False, True):
+        with pytest.raises(InvalidArgumentError, match=r"'my-net' differs.*'my-Net' only in"):
+            register_features("my-net", VALUES, images[:6], replace=replace)
+    assert [one.name for one in list_features()] == ["my-Net"]
+
+
+def test_nothing_is_registered_that_names_its_images_twice_or_not_at_all(home, images):
+    table = pd.DataFrame(VALUES, index=images[:6])
+    with pytest.raises(InvalidArgumentError, match="names its images itself"):
+        register_features("mine", table, images[6:12])
+    with pytest.raises(InvalidArgumentError, match=r"CLIP.*Leave images= out"):
+        register_features("mine", "CLIP", images)
+    with pytest.raises(InvalidArgumentError, match="no image"):
+        register_features("mine", VALUES[:0], [])
+    assert list_features() == []
 
 
 def test_images_of_other_names_are_refused(home, images):

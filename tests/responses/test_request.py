@@ -217,6 +217,8 @@ def test_responses_that_do_not_fit_into_memory_are_refused_before_reading(sub, a
         ({"nan": "zero"}, UnknownNameError, "omit"),
         ({"session": "ses-77"}, DataNotDownloadedError, "ses-77"),
         ({"session": []}, InvalidArgumentError, "empty list of sessions"),
+        ({"average": "no"}, InvalidArgumentError, "average='no'"),
+        ({"average": None}, InvalidArgumentError, "neither True nor False"),
         ({"mask_source": "bold"}, UnknownNameError, "anatomical"),
         ({"n_jobs": 0}, InvalidArgumentError, "n_jobs=0"),
         ({"n_jobs": "two"}, InvalidArgumentError, "two"),

@@ -21,7 +21,7 @@ from laion_fmri._errors import (
     NotEnoughMemoryError,
 )
 from laion_fmri.analysis.patterns import Patterns, listed
-from laion_fmri.arguments import as_items, fraction, number_of_samples, one_of
+from laion_fmri.arguments import as_items, checked_seed, fraction, number_of_samples, one_of
 from laion_fmri.features import as_features
 from laion_fmri.responses import require_responses
 from laion_fmri.splits import Split, load_split
@@ -113,7 +113,7 @@ class Decoding:
 
         confidence = fraction("confidence", confidence)
         n_resamples = number_of_samples("n_resamples", n_resamples, fewest=1)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(checked_seed(seed))
         n_test, n_candidates = self.ranks.shape
         own = self.rank
         shuffled = rng.permuted(np.tile(np.arange(n_test), (n_resamples, 1)), axis=1)

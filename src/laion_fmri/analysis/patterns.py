@@ -23,6 +23,8 @@ from laion_fmri.analysis.distances import (
 from laion_fmri.arguments import one_of
 from laion_fmri.features import as_features
 from laion_fmri.responses import Responses
+from laion_fmri.responses.choices import chosen_images
+from laion_fmri.trials import STIMULI_GROUPS
 from laion_fmri.zscore import nan_mean
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Patterns:
         ----------
         source : Responses, Features, ndarray, or what names features
         images : tuple of str, optional
-            For an array, the names of its rows.
+            For an array, the names of its rows. ``("shared",)`` and ``("unique",)`` are groups.
         data_dir : path, optional
             Of features given by name.
 
@@ -96,12 +98,13 @@ class Patterns:
             raise InvalidArgumentError(
                 f"{name} has several rows of an image: {listed(twice)}. Keep one of each."
             )
-        images = tuple(dict.fromkeys(names)) if images is None else images
+        known = dict.fromkeys(names)
+        if images is None or (len(images) == 1 and images[0] in STIMULI_GROUPS):
+            images = tuple(chosen_images(list(known), images and images[0])[0])
         if twice := repeated(images):
             raise InvalidArgumentError(f"images= has some twice: {listed(twice)}. Name each once.")
         row_of = {one: row for row, one in enumerate(images)}
         rows_of = np.array([row_of.get(one, -1) for one in names], dtype=np.intp)
-        known = dict.fromkeys(names)
         for one in images:
             if one not in known:
                 raise UnknownNameError(f"image of {name}", one, known)

@@ -26,7 +26,7 @@ from laion_fmri._errors import InvalidArgumentError, MissingDependencyError, Unk
 from laion_fmri.analysis.distances import condensed
 from laion_fmri.analysis.patterns import FEWEST_IMAGES, Patterns, listed, repeated
 from laion_fmri.analysis.rsa import RDM
-from laion_fmri.arguments import fraction, number_of_samples, one_of
+from laion_fmri.arguments import checked_seed, fraction, number_of_samples, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,6 +218,7 @@ def compare_rdms(
     method = one_of("method", method, SIMILARITIES)
     confidence = fraction("confidence", confidence)
     n_bootstrap = number_of_samples("n_bootstrap", n_bootstrap)
+    seed = checked_seed(seed)
     require_scipy()
     left, right = as_rdms(models, "models"), as_rdms(subjects, "subjects")
     require_names(left)

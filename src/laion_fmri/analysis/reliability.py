@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from laion_fmri._errors import InvalidArgumentError
-from laion_fmri.arguments import as_items, fraction, number_of_samples, whole_number
+from laion_fmri.arguments import (
+    as_items,
+    checked_seed,
+    fraction,
+    number_of_samples,
+    whole_number,
+)
 from laion_fmri.responses import require_responses
 from laion_fmri.responses.choices import chosen_columns
 from laion_fmri.zscore import nan_mean
@@ -136,7 +142,7 @@ def split_half(
         Number of random divisions into halves; their correlations are averaged.
     spearman_brown : bool
         Whether to convert the correlation r of two halves to the reliability of the mean over both,
-        ``2 r / (1 + r)``. It estimates the share of variance that `noise_ceiling` does.
+        ``2 r / (1 + |r|)``. It estimates the share of variance that `noise_ceiling` does.
     image_repeats : int, optional
         Use images with exactly this many trials; by default all that are repeated.
     seed : int
@@ -145,8 +151,8 @@ def split_half(
     Returns
     -------
     ndarray of float32, shape (n_voxels,)
-        Between -1 and 1 without Spearman-Brown. NaN where fewer than 3 images have values in both
-        halves, or a half is constant.
+        Between -1 and 1. NaN where fewer than 3 images have values in both halves, or a half is
+        constant.
 
     Raises
     ------
@@ -157,23 +163,32 @@ def split_half(
     -----
     Both halves of an image have the same number of trials. Of an odd number of trials, each
     division leaves one out at random.
+
+    The formula of Spearman and Brown, ``2 r / (1 + r)``, is made for r of 0 or more: a reliability
+    is a share of variance, and a negative one has no meaning [1]_. Of noise, though, r is negative
+    in half of the samples. Near -1 the formula has no bound, so that one voxel of few images would
+    decide the mean of an ROI; with negative r set to 0, noise would have a positive mean. Negative
+    values are mirrored instead: noise keeps a mean of 0. The formula is applied to the mean r over
+    divisions.
+
+    .. [1] D. J. Krus, G. C. Helmstadter (1993). The problem of negative reliabilities. Educational
+       and Psychological Measurement 53:643-650.
     """
     n_splits = number_of_samples("n_splits", n_splits, fewest=1)
+    rng = np.random.default_rng(checked_seed(seed))
     if require_responses(responses).is_average:
         raise InvalidArgumentError(
             f"These responses of {responses.subject} are averages over repeats, which cannot be "
             "split. Read single trials with get_responses(average=False)."
         )
     trials = _Repeats.of(responses.images, responses.subject, image_repeats, fewest_images=3)
-    rng = np.random.default_rng(seed)
     halves = [trials.halves(rng) for _ in range(n_splits)]
     found = np.empty(responses.values.shape[1], dtype=np.float32)
     for some, block in trials.blocks(responses.values):
         r = np.mean(
             [_correlation(*(trials.means(block, half) for half in pair)) for pair in halves], axis=0
         )
-        with np.errstate(divide="ignore"):
-            found[some] = 2 * r / (1 + r) if spearman_brown else r
+        found[some] = 2 * r / (1 + np.abs(r)) if spearman_brown else r
     return found
 
 
@@ -231,10 +246,10 @@ def reliability_table(
         )
     confidence = fraction("confidence", confidence)
     n_bootstrap = number_of_samples("n_bootstrap", n_bootstrap)
+    rng = np.random.default_rng(checked_seed(seed))
     inside = _rois(responses, rois)
     trials = _Repeats.of(responses.images, responses.subject, image_repeats, fewest_images=3)
     n_images = len(trials.counts)
-    rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_images, np.full(n_images, 1 / n_images), n_bootstrap)
     weights = np.concatenate([np.ones((1, n_images)), drawn])  # all images, then the samples
     ceilings = np.empty((len(weights), responses.values.shape[1]), dtype=np.float32)

@@ -166,7 +166,8 @@ def rdm(
         channels; or the same estimated without bias from repeats ("crossnobis"), for which the
         responses are those of single trials, ``get_responses(average=False)``.
     images : iterable of str, optional
-        Use these images, in this order; all by default. For an array, the names of its rows.
+        Use these images, in this order, or the ``"shared"`` or ``"unique"`` ones; all by default.
+        For an array, the names of its rows.
     name : str, optional
         The subject, or the name of the features, by default.
     folds : {"session", "repeat"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,8 @@ def as_features(
     data_dir : path, optional
         Of the embeddings, instead of the configured one.
     images : iterable of str, optional
-        Image names of the rows of a ``.npy`` file or an array.
+        Image names of the rows of a ``.npy`` file or an array; only of these, as all else names
+        its images itself.
     name : str, optional
         Instead of the one that the features have.
 
@@ -84,22 +86,27 @@ def as_features(
     >>> as_features("resnet50.npz")  # doctest: +SKIP
     >>> as_features(["CLIP", "my-resnet"]).layers  # doctest: +SKIP
     """
-    if isinstance(features, Features):
+    if images is not None and not isinstance(features, str | os.PathLike):
+        if isinstance(features, Features | Mapping) or _is_table(features):
+            raise InvalidArgumentError(
+                f"This {type(features).__name__} names its images itself. Leave images= out, or "
+                "give an array of the values."
+            )
+        found = Features.of(_listed(features), images, name or "features")
+    elif isinstance(features, Features):
         found = features
     elif isinstance(features, str | os.PathLike):
         found = _named(features, data_dir, images)
     elif isinstance(features, Mapping):
         parts = {str(key): as_features(part, data_dir) for key, part in features.items()}
         return Features.joined(parts, name)
-    elif hasattr(features, "columns") and hasattr(features, "index"):
+    elif _is_table(features):
         found = _of_table(features, name or "features")
-    elif isinstance(features, np.ndarray):
-        if images is None:
-            raise InvalidArgumentError(
-                "An array does not say which image each row is of. Give "
-                "Features.of(array, images=names), or a table whose index holds the names."
-            )
-        found = Features.of(features, images, name or "features")
+    elif hasattr(features, "__array__"):
+        raise InvalidArgumentError(
+            "An array does not say which image each row is of. Give "
+            "Features.of(array, images=names), or a table whose index holds the names."
+        )
     elif isinstance(features, Iterable):
         return Features.joined(feature_sets(features, data_dir), name)
     else:
@@ -124,8 +131,8 @@ def feature_sets(
     """
     if isinstance(features, Mapping):
         found = [as_features(part, data_dir, name=str(key)) for key, part in features.items()]
-    elif isinstance(features, list | tuple | set | frozenset):
-        found = [as_features(part, data_dir) for part in features]
+    elif _are_several(features):
+        found = [as_features(part, data_dir) for part in cast(Iterable[Any], features)]
     else:
         found = [as_features(features, data_dir)]
     by_name = {one.name: one for one in found}
@@ -139,6 +146,21 @@ def feature_sets(
     return by_name
 
 
+def _is_table(features: object) -> bool:
+    return hasattr(features, "columns") and hasattr(features, "index")
+
+
+def _are_several(features: object) -> bool:
+    """Whether an iterable holds features, and is not features itself."""
+    is_one = isinstance(features, Features | str | os.PathLike) or hasattr(features, "__array__")
+    return isinstance(features, Iterable) and not is_one and not _is_table(features)
+
+
+def _listed(values: Any) -> Any:
+    """Return rows as a list if they come one after another, as from a generator."""
+    return values if hasattr(values, "__len__") else list(values)
+
+
 def _named(
     features: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] | None,
@@ -150,6 +172,10 @@ def _named(
     if isinstance(features, str):
         local = _local_models(data_dir)
         if features in {*EMBEDDING_MODELS, *local}:
+            if images is not None:
+                raise InvalidArgumentError(
+                    f"The features {features!r} name their images themselves. Leave images= out."
+                )
             return _of_model(features, data_dir)
     else:
         local = []
@@ -222,9 +248,16 @@ def _errors_of(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno:
             raise UnreadableFileError.from_os(path, error) from error
-        raise DamagedFileError(path, str(error), _ADVICE) from error
-    except (ValueError, KeyError, EOFError, RuntimeError, TypeError) as error:
-        raise DamagedFileError(path, str(error), _ADVICE) from error
+        raise DamagedFileError(path, _one_line(error), _ADVICE) from error
+    except MemoryError as error:
+        problem = "its header asks for more memory than this computer has"
+        raise DamagedFileError(path, problem, _ADVICE) from error
+    except Exception as error:  # numpy, zipfile, h5py and pandas have a dozen kinds
+        raise DamagedFileError(path, _one_line(error), _ADVICE) from error
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read_npy(path: Path, images: Iterable[str] | None = None) -> Features:
@@ -237,10 +270,14 @@ def _read_npy(path: Path, images: Iterable[str] | None = None) -> Features:
             )
         images = names.read_text(encoding="utf-8-sig").splitlines()
         images = [name.strip() for name in images if name.strip()]
-    return Features.of(np.load(path, allow_pickle=False), images, path.stem)
+    # A map is not longer than its file: a header that says more is an error, not an allocation.
+    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Features.of(np.array(values), images, path.stem)
 
 
 def _read_npz(path: Path) -> Features:
+    if not zipfile.is_zipfile(path):
+        raise DamagedFileError(path, "it is no file of numpy.savez", _ADVICE)
     with np.load(path, allow_pickle=False) as file:
         return _of_arrays({key: file[key] for key in file.files}, path)
 

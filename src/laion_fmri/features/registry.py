@@ -79,7 +79,8 @@ def register_features(
     Parameters
     ----------
     name : str
-        Letters, digits, dots, hyphens and underscores.
+        Letters, digits, dots, hyphens and underscores. ``"all"`` and the names of embeddings and of
+        other registered features are taken, in upper and lower case.
     features : Features, DataFrame, array, path, mapping or list
         As in `as_features`. Their precision is kept: float16 takes half the space.
     images : iterable of str, optional
@@ -204,11 +205,21 @@ def _require_new_name(name: object, root: Path, replace: bool) -> None:
             f"{name!r} cannot be the name of features. Use letters, digits, dots, hyphens and "
             "underscores, beginning with a letter or a digit, at most 64."
         )
+    if name.lower() == "all":
+        raise InvalidArgumentError(
+            f"{name!r} stands for all embeddings and cannot be a name. Choose another name."
+        )
     own = _registered(root)
     published = {*layout.EMBEDDING_MODELS, *Embeddings("all", root).models} - set(own)
     if name.lower() in {model.lower() for model in published}:
         raise InvalidArgumentError(
             f"{name!r} is the name of a published embedding. Choose another name."
+        )
+    same = [one for one in own if one.lower() == name.lower() and one != name]
+    if same:
+        raise InvalidArgumentError(
+            f"{name!r} differs from the registered features {same[0]!r} only in upper and lower "
+            "case. Choose another name, or remove those."
         )
     if name in own and not replace:
         raise InvalidArgumentError(

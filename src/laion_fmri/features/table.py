@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.arguments import whole_number
 from laion_fmri.names import as_names
 
 _SHOWN = 3  # names in a message
@@ -33,7 +34,9 @@ class Features:
     Raises
     ------
     InvalidArgumentError
-        When rows and names differ in number, an image occurs twice, or a value is no finite number.
+        When the values are no array of floating-point numbers, there is no image, rows and names
+        differ in number, an image occurs twice, a value is no finite number, or a layer has no
+        columns or those of another.
     """
 
     name: str
@@ -42,6 +45,12 @@ class Features:
     layers: Mapping[str, slice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.values, np.ndarray) or self.values.dtype.kind != "f":
+            raise InvalidArgumentError(
+                f"The values of the features {self.name!r} are no array of floating-point numbers. "
+                "Features.of(values, images) makes one."
+            )
+        object.__setattr__(self, "images", tuple(as_names(self.images)))
         shape = self.values.shape
         if self.values.ndim != 2 or not shape[1]:
             raise InvalidArgumentError(
@@ -52,6 +61,10 @@ class Features:
             raise InvalidArgumentError(
                 f"The features {self.name!r} have {shape[0]:,} rows and {len(self.images):,} image "
                 "names. Give one name a row, in the same order."
+            )
+        if not self.images:
+            raise InvalidArgumentError(
+                f"The features {self.name!r} have no image. Give at least one row."
             )
         if len(self._row_of) != len(self.images):
             twice = {n for row, n in enumerate(self.images) if self._row_of[n] != row}
@@ -66,6 +79,7 @@ class Features:
                 f"{some([self.images[row] for row in bad])}. Correct them, or leave these images "
                 "out."
             )
+        object.__setattr__(self, "layers", _checked_layers(self.name, self.layers, shape[1]))
 
     @classmethod
     def of(
@@ -96,7 +110,13 @@ class Features:
         UserWarning
             When a column is the same for all images, so that no model can use it.
         """
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, tensors
+            raise InvalidArgumentError(
+                f"The features {name!r} do not make an array ({str(error).splitlines()[0]}). Give "
+                "equally many numbers for each image."
+            ) from error
         if array.dtype.kind not in "biuf" or array.ndim < 1:
             raise InvalidArgumentError(
                 f"The features {name!r} are of type {array.dtype} and shape {array.shape}. Give "
@@ -105,7 +125,7 @@ class Features:
         if array.dtype.kind != "f" or array.dtype.itemsize > np.dtype(np.float64).itemsize:
             array = array.astype(np.float64 if array.dtype.kind == "f" else np.float32)
         array = array.reshape(len(array), -1) if array.size else array
-        found = cls(name, tuple(as_names(images)), array, dict(layers or {}))
+        found = cls(name, tuple(as_names(images)), array, layers or {})
         if n_constant := found.n_constant:
             warnings.warn(
                 f"{n_constant:,} of {found.n_features:,} columns of the features {name!r} are the "
@@ -214,6 +234,33 @@ class Features:
             f"<Features {self.name!r}: {len(self):,} images x {self.n_features:,} features"
             f"{layers}, {self.values.dtype}>"
         )
+
+
+def _checked_layers(name: str, layers: object, n_features: int) -> dict[str, slice]:
+    """Return the columns of each feature space, with numbers at both ends."""
+    if not isinstance(layers, Mapping):
+        raise InvalidArgumentError(
+            f"The layers of the features {name!r} are no mapping. Give names and slices of columns."
+        )
+    found: dict[str, slice] = {}
+    for layer, columns in layers.items():
+        start = stop = None
+        if isinstance(columns, slice) and columns.step in (None, 1):
+            start = 0 if columns.start is None else whole_number(columns.start)
+            stop = n_features if columns.stop is None else whole_number(columns.stop)
+        if start is None or stop is None or not start < stop <= n_features:
+            raise InvalidArgumentError(
+                f"The layer {layer!r} of the features {name!r} is {columns!r}. Give a slice of the "
+                f"{n_features:,} columns, from 0, with at least one column and no step."
+            )
+        for other, taken in found.items():
+            if start < taken.stop and taken.start < stop:
+                raise InvalidArgumentError(
+                    f"The layers {other!r} and {layer!r} of the features {name!r} have columns in "
+                    "common. Give each column to one layer."
+                )
+        found[str(layer)] = slice(start, stop)
+    return found
 
 
 def _joined(parts: Mapping[str, Features], name: str | None) -> Features:

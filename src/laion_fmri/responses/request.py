@@ -21,7 +21,14 @@ from laion_fmri._errors import (
     NoMatchingDataError,
     NotEnoughMemoryError,
 )
-from laion_fmri.arguments import as_items, as_scalar, is_single, number_of_jobs, one_of
+from laion_fmri.arguments import (
+    as_items,
+    as_scalar,
+    is_single,
+    number_of_jobs,
+    one_of,
+    yes_or_no,
+)
 from laion_fmri.betas import brain_mask
 from laion_fmri.responses.choices import Images, chosen_images
 from laion_fmri.responses.container import Responses
@@ -294,6 +301,7 @@ def request_responses(
     """
     zscore = one_of("zscore", zscore, ZSCORES)
     nan = one_of("nan", nan, NAN_POLICIES)
+    average = yes_or_no("average", average)
     left_out: list[Row] = []
     grid, brain = brain_mask(files, mask_source)
     chosen = files.chosen(grid, roi, mask)
@@ -331,7 +339,7 @@ def request_responses(
     source = stored or SessionBetas.of(files, tables, grid, voxels, mask_source, zscore)
     request = ResponsesRequest(
         files, source, tuple(sessions), shown, repeats, grid, brain, voxels, left_out,
-        bool(average), zscore, nan, mask_source,
+        average, zscore, nan, mask_source,
     )  # fmt: skip
     return request if images is None else request.only(names)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri._errors import InvalidArgumentError, UnknownNameError
+from laion_fmri.arguments import checked_seed
 from laion_fmri.config import load_settings
 from laion_fmri.names import as_name, as_names
 from laion_fmri.splits import distance_control, measures, names, own, partition
@@ -137,7 +138,8 @@ def make_split(
         raise UnknownNameError("method", method, METHODS)
     pool = pool if pool is not None else ("shared" if images is None else own.OWN)
     own.require_new_name(name, pool, registry)
-    _require_numbers(test_size, seed, near_duplicates, min_distance, target_ratio)
+    seed = checked_seed(seed)
+    _require_numbers(test_size, near_duplicates, min_distance, target_ratio)
     root = settings.require_data_dir()
     ordered = _images(images, pool, root, registry)
     n_test = _n_test(len(ordered), test_size)
@@ -228,19 +230,11 @@ def _n_test(n: int, test_size: float) -> int:
     return n_test
 
 
-def _require_numbers(
-    test_size: object, seed: object, near: object, min_distance: object, ratio: object
-) -> None:
+def _require_numbers(test_size: object, near: object, min_distance: object, ratio: object) -> None:
     if not _between(test_size, 0, 1) or test_size in (0, 1):
         raise InvalidArgumentError(
             f"test_size is a share of the images between 0 and 1, not {test_size!r}."
         )
-    if (
-        not isinstance(seed, numbers.Integral)
-        or isinstance(seed, bool)
-        or not 0 <= int(seed) < 2**32
-    ):
-        raise InvalidArgumentError(f"seed is a whole number from 0 to 2³² - 1, not {seed!r}.")
     if near is not None and not _between(near, -1, 1):
         raise InvalidArgumentError(f"near_duplicates is a cosine from -1 to 1, not {near!r}.")
     if min_distance is not None and not _between(min_distance, 0, 2):

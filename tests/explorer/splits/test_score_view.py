@@ -17,6 +17,7 @@ from laion_fmri.explorer.splits.inspector import SplitInspector
 from laion_fmri.explorer.splits.score_view import ScoreView, roi_choices, score_maps
 from laion_fmri.explorer.splits.tab import SplitsTab
 from laion_fmri.explorer.state import ExplorerState
+from laion_fmri.features import as_features, register_features
 from laion_fmri.splits import evaluate, load_split
 
 
@@ -100,6 +101,27 @@ def test_another_embedding_leaves_the_scores_of_the_first(inspector):
     scored(inspector)
     assert inspector.evaluation.embedding == "DINOv2"
     assert "Predicted from DINOv2" in inspector.sections.scores.table.object
+
+
+def test_registered_features_are_offered_and_scored_as_embeddings_are(tiny_home, tmp_path):
+    for part in tiny_home.data_dir.iterdir():
+        if not part.name.startswith("."):
+            (tmp_path / part.name).symlink_to(part)
+    data = ExplorerData(replace(tiny_home.settings, data_dir=tmp_path))
+    clip = as_features("CLIP", tmp_path)
+    register_features("my-resnet", clip.values[:, :9], clip.images, data_dir=tmp_path)
+    tab = SplitsTab(ExplorerState(tab="Splits", subject="sub-01", pool="sub-01"), data)
+    tab.open()
+    view = tab.inspector
+    assert "my-resnet" in view.controls.model.options
+    assert "my-resnet" in view.maker.model.options
+    view.controls.model.value = "my-resnet"
+    assert 'embedding="my-resnet"' in view.sections.scores.code.code
+    view.sections.scores.rois.value = ["FFA1"]
+    scored(view)
+    expected = evaluate([view.split], "sub-01", ["FFA1"], pool="sub-01", embedding="my-resnet",
+                        data_dir=tmp_path).table  # fmt: skip
+    pd.testing.assert_frame_equal(view.evaluation.table, expected)
 
 
 def test_scores_go_to_the_brain(tiny_home):

@@ -10,11 +10,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_fmri._errors import InvalidArgumentError
 from laion_fmri.analysis.encoding.estimators import Estimator, estimator_models
 from laion_fmri.analysis.encoding.result import Encoding
 from laion_fmri.analysis.encoding.split_statistics import Options, fit_and_score
-from laion_fmri.arguments import one_of, whole_number
+from laion_fmri.arguments import checked_seed, number_of_samples, one_of, yes_or_no
 from laion_fmri.betas import as_percentage
 from laion_fmri.features import feature_sets
 from laion_fmri.features.reading import FeaturesLike
@@ -170,12 +169,12 @@ def encode(
     if voxels is not None:
         voxels = one_of("choice of voxels", voxels, VOXELS)
     options = Options(
-        _number("n_bootstrap", n_bootstrap, 1),
-        _number("n_flips", n_flips, 0),
-        bool(voxel_intervals),
-        bool(predictions),
-        bool(weights),
-        seed,
+        number_of_samples("n_bootstrap", n_bootstrap, fewest=1),
+        number_of_samples("n_flips", n_flips),
+        yes_or_no("voxel_intervals", voxel_intervals),
+        yes_or_no("predictions", predictions),
+        yes_or_no("weights", weights),
+        checked_seed(seed),
     )
     sub = subject if isinstance(subject, Subject) else load_subject(subject, data_dir)
     chosen = chosen_splits(split, pool, sub.data_dir)
@@ -204,10 +203,3 @@ def _model(
     if estimator is None:
         return ridge_models(chosen_from, how)
     return estimator_models(estimator, chosen_from)
-
-
-def _number(name: str, value: object, least: int) -> int:
-    number = whole_number(value)
-    if number is None or number < least:
-        raise InvalidArgumentError(f"{name}={value!r} is no whole number of {least} or more.")
-    return number
