@@ -266,11 +266,14 @@ def test_the_command_says_so_in_one_line(home, lying, name, capsys):
 
 def test_what_names_its_images_takes_no_others():
     own, table = Features.of(VALUES, NAMES), pd.DataFrame(VALUES, index=NAMES)
-    for features in (own, table, {"a": own}):
+    for features in (own, table, {"a": VALUES, "b": own}):
         with pytest.raises(InvalidArgumentError, match=r"names its images itself.*images="):
             as_features(features, images=NAMES[::-1])
     assert np.array_equal(as_features(VALUES.tolist(), images=NAMES).values, VALUES)
     assert np.array_equal(as_features(iter(VALUES), images=NAMES).values, VALUES)
+    layers = as_features({"low": VALUES, "high": VALUES[:, :2]}, images=iter(NAMES))
+    assert layers.images == tuple(NAMES)
+    assert layers.layers == {"low": slice(0, 4), "high": slice(4, 6)}
     with pytest.raises(InvalidArgumentError, match="real numbers"):
         as_features([own], images=NAMES[:1])
 

@@ -63,7 +63,7 @@ def as_features(
     data_dir : path, optional
         Of the embeddings, instead of the configured one.
     images : iterable of str, optional
-        Image names of the rows of a ``.npy`` file or an array; only of these, as all else names
+        Image names of the rows of a ``.npy`` file, an array, or a mapping of these; all else names
         its images itself.
     name : str, optional
         Instead of the one that the features have.
@@ -86,8 +86,8 @@ def as_features(
     >>> as_features("resnet50.npz")  # doctest: +SKIP
     >>> as_features(["CLIP", "my-resnet"]).layers  # doctest: +SKIP
     """
-    if images is not None and not isinstance(features, str | os.PathLike):
-        if isinstance(features, Features | Mapping) or _is_table(features):
+    if images is not None and not isinstance(features, str | os.PathLike | Mapping):
+        if isinstance(features, Features) or _is_table(features):
             raise InvalidArgumentError(
                 f"This {type(features).__name__} names its images itself. Leave images= out, or "
                 "give an array of the values."
@@ -98,7 +98,10 @@ def as_features(
     elif isinstance(features, str | os.PathLike):
         found = _named(features, data_dir, images)
     elif isinstance(features, Mapping):
-        parts = {str(key): as_features(part, data_dir) for key, part in features.items()}
+        images = None if images is None else as_names(images)  # a generator has them once
+        parts = {
+            str(key): as_features(part, data_dir, images=images) for key, part in features.items()
+        }
         return Features.joined(parts, name)
     elif _is_table(features):
         found = _of_table(features, name or "features")

@@ -84,7 +84,7 @@ def register_features(
     features : Features, DataFrame, array, path, mapping or list
         As in `as_features`. Their precision is kept: float16 takes half the space.
     images : iterable of str, optional
-        Image names of the rows of an array or a ``.npy`` file.
+        Image names of the rows of an array, a ``.npy`` file, or a mapping of these.
     replace : bool
         Whether registered features of this name are replaced.
     data_dir : path, optional

@@ -115,7 +115,7 @@ class Features:
         except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, tensors
             raise InvalidArgumentError(
                 f"The features {name!r} do not make an array ({str(error).splitlines()[0]}). Give "
-                "equally many numbers for each image."
+                "an array with one row an image."
             ) from error
         if array.dtype.kind not in "biuf" or array.ndim < 1:
             raise InvalidArgumentError(

@@ -20,6 +20,7 @@ from laion_fmri._errors import (
     UnknownNameError,
 )
 from laion_fmri.analysis.encoding import split_statistics
+from laion_fmri.analysis.encoding.statistics import interval
 from laion_fmri.features import as_features
 from laion_fmri.splits import evaluate, load_split, response_blocks
 
@@ -196,6 +197,15 @@ def test_the_same_model_twice_does_not_differ(sub):
 def test_results_pickle(found):
     again = pickle.loads(pickle.dumps(found))
     assert again.table.equals(found.table)
+
+
+def test_intervals_of_few_images_stay_where_scores_can_be(sub):
+    found = encode(features_of(sub), sub, "random_0", roi=ROI, pool=POOL, n_bootstrap=100)
+    (samples,), table = found.roi_scores.values(), found.table
+    assert interval(samples.r2)[1] > 1  # as it comes
+    for name, least in (("correlation", -1), ("r2", -np.inf)):
+        low, high = table[f"{name}_low"][0], table[f"{name}_high"][0]
+        assert least <= low <= table[name][0] <= high <= 1
 
 
 def features_of(sub, n_features=8, images=None, seed=0):

@@ -113,7 +113,9 @@ class Encoding(ScoreMaps):
                     row |= summary(score, inside)
                     found = self.roi_scores[model, split, roi]
                     for name in ("correlation", "r2"):
-                        low, high = interval(getattr(found, name))
+                        # Samples of few images are shifted by much, even beyond what can be.
+                        least = -1 if name == "correlation" else -np.inf
+                        low, high = np.clip(interval(getattr(found, name)), least, 1)
                         row |= {f"{name}_low": low, f"{name}_high": high}
                     rows.append(row)
         first = ["model", "split", "roi", "n_voxels", "n_train", "n_test"]
