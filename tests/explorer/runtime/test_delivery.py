@@ -1,8 +1,9 @@
-"""Changes that Panel put aside and forgot reach the page nevertheless."""
+"""Changes that Panel put aside and forgot reach the page nevertheless, and small ones at once."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import panel as pn
 import panel_material_ui as pmui
@@ -41,6 +42,11 @@ def test_a_change_that_was_put_aside_and_forgotten_is_sent():
                 await asyncio.sleep(0.1)
         shown = await WebPage(address).open()
         assert "before" in shown.buttons().values()
+        session = docs[-1][0].session_context.session
+        for connection in session._subscribed_connections:
+            sent_on = connection._socket.ws_connection.stream.socket
+            assert sent_on.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert session.connection_count == 1
         docs[-1][0].add_next_tick_callback(change_and_forget)
         await shown.until(lambda: "after" in shown.buttons().values(), "the change", seconds=20)
         shown.close()

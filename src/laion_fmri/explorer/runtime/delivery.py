@@ -1,6 +1,6 @@
-"""Ensures that every change of a served page reaches its browser.
+"""Ensures that every change of a served page reaches its browser, and at once.
 
-Works around two gaps in Panel.
+Works around three gaps in Panel and Bokeh.
 
 - A browser fetches the whole document once, builds the page and then sends ``document_ready``.
   Panel drops changes made in between, assuming that they are in the document that the browser
@@ -8,6 +8,8 @@ Works around two gaps in Panel.
   ready, changes from Python are sent, and those sent by the browser are handled.
 - While Panel waits for one message to be written, it postpones later ones. If that wait ends
   before their own turn has begun, they are stuck until the page changes again.
+- A small message waits until the browser has acknowledged the one before (Nagle's algorithm), and a
+  browser may take 40 ms for that.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from bokeh.document import Document
 from bokeh.protocol.messages.pull_doc_reply import pull_doc_reply
+from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 from tornado.ioloop import IOLoop, PeriodicCallback
 
@@ -28,9 +31,10 @@ _watched: WeakKeyDictionary[IOLoop, PeriodicCallback] = WeakKeyDictionary()
 
 
 def deliver_every_change() -> None:
-    """Close both gaps for the pages of this process; further calls have no effect."""
+    """Close these gaps for the pages of this process; further calls have no effect."""
     _hold_changes_from_fetch_to_ready()
     _watch_over_writes()
+    _send_small_messages_at_once()
 
 
 def _hold_changes_from_fetch_to_ready() -> None:
@@ -65,3 +69,18 @@ def _watch_over_writes() -> None:
     if loop is not None and loop not in _watched:
         _watched[loop] = PeriodicCallback(_send_what_waits, _EVERY)
         _watched[loop].start()
+
+
+def _send_small_messages_at_once() -> None:
+    original = WSHandler.open
+    if getattr(original, "sends_at_once", False):
+        return
+
+    @wraps(original)
+    def open_connection(handler: WSHandler) -> None:
+        original(handler)
+        if handler.ws_connection is not None:
+            handler.set_nodelay(True)
+
+    open_connection.sends_at_once = True  # type: ignore[attr-defined]
+    WSHandler.open = open_connection
