@@ -13,7 +13,8 @@ from laion_fmri.browser import BrowserFeatures, ask_browser, find_browser
 
 
 def test_the_browser_of_the_tests_has_what_the_explorer_needs():
-    command = os.environ.get("CHROMIUM") or find_browser()
+    shell = shutil.which("chromium-headless-shell")  # that of the browser tests
+    command = os.environ.get("CHROMIUM") or find_browser() or shell
     if command is None:
         pytest.skip("no Chromium on PATH")
     found = ask_browser(command)

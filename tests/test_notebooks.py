@@ -73,6 +73,7 @@ def test_the_notebooks_are_found() -> None:
         "brain_maps",
         "splits_and_encoding",
         "encoding_your_own_model",
+        "whole_brain_map",
         "exploring_inline",
         "reliability",
         "representational_similarity",
