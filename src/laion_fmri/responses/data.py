@@ -44,31 +44,7 @@ class _Table:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ResponsesData:
-    """The values and tables of `laion_fmri.responses.Responses`.
-
-    Attributes
-    ----------
-    subject : str
-        ``"sub-01"``, or ``"group"`` for the voxels of several subjects.
-    values : ndarray of float32, shape (n_images, n_voxels) or (n_trials, n_voxels)
-        In z-scores, unless `zscore` is ``"none"``. NaN where there is no estimate.
-    images : DataFrame
-        One row per row of `values`: name, repeats (number of trials with the image), dataset,
-        shared, sessions (tuple of str); for single trials also session, run, session_trial, trial
-        (global index, as in `Subject.metadata`) and repeat (from 1).
-    voxels : DataFrame
-        One row per column of `values`: voxel (its column in the betas of the whole brain), i, j, k
-        (grid indices), x, y, z (mm of the T1w space), hemisphere (``"L"``, ``"R"``), the downloaded
-        noise ceilings in percent (noise_ceiling_4rep, noise_ceiling_12rep, noise_ceiling_allrep),
-        ncsnr (from the best of them), and one bool column per ROI, because ROIs overlap.
-    left_out : DataFrame
-        What was asked for and is not in `values`: kind (``"image"``, ``"session"``, ``"roi"``,
-        ``"voxel"``), name and reason.
-    is_average : bool
-        Whether rows are images, averaged over their repeats, rather than trials.
-    zscore : str
-        ``"session"``, ``"run"`` or ``"none"``.
-    """
+    """The values and tables of `laion_fmri.responses.Responses`, which describes them."""
 
     subject: str
     values: NDArray[np.float32]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from laion_fmri import layout, memory
 from laion_fmri._errors import DamagedFileError, StoreError
 from laion_fmri.fingerprint import FileFingerprint
-from laion_fmri.store.file import columns_of, covers, grid_as_json, grid_from_json, read_header
-from laion_fmri.store.folder import StoreFolder, folder_bytes
+from laion_fmri.store.file import grid_as_json, grid_from_json
+from laion_fmri.store.folder import folder_bytes
+from laion_fmri.store.open_store import OpenStore
 from laion_fmri.store.places import (
     OTHER_RELEASE,
     StoreInfo,
@@ -34,7 +35,6 @@ from laion_fmri.store.places import (
     change_of_mask,
     store_root,
 )
-from laion_fmri.store.shard import AGAIN
 from laion_fmri.store.zarr_format import Contents, SmallArray
 from laion_fmri.subject_files import SubjectFiles
 from laion_fmri.volumes.nifti import Grid
@@ -136,40 +136,10 @@ class AveragesHeader:
         )
 
 
-class AveragesStore:
-    """An open store of averages.
+class AveragesStore(OpenStore[AveragesHeader]):
+    """An open store of averages."""
 
-    It stays readable when its files are replaced or removed, from any thread and after a fork. A
-    pickled store reopens its files when unpickled.
-
-    Attributes
-    ----------
-    path : Path
-    header : AveragesHeader
-    """
-
-    def __init__(self, folder: StoreFolder, header: AveragesHeader) -> None:
-        self.path = folder.path
-        self.header = header
-        self._folder = folder
-
-    def __reduce__(self) -> tuple[Callable[..., AveragesStore], tuple[Path, dict[str, str]]]:
-        return _reopened, (self.path, dict(self._folder.checksums))
-
-    @classmethod
-    def open(cls, path: Path) -> AveragesStore:
-        """Open a store and check that it is complete.
-
-        Raises
-        ------
-        FileNotFoundError
-        StoreError
-            When another release wrote it with another layout.
-        DamagedFileError
-            When it is not a store, or a length or checksum is wrong.
-        """
-        folder = StoreFolder.open(path)
-        return cls(folder, read_header(folder, AveragesHeader.of))
+    header_type = AveragesHeader
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -185,10 +155,6 @@ class AveragesStore:
     def sessions(self) -> tuple[str, ...]:
         """The sessions that were averaged, in order."""
         return self.header.sessions
-
-    def covers(self, voxels: NDArray[np.intp]) -> bool:
-        """Whether all these voxels (flat grid indices) are in the store."""
-        return covers(self.header.voxels, voxels)
 
     def read(self, rows: NDArray[np.intp] | None, voxels: NDArray[np.intp]) -> NDArray[np.float32]:
         """Read the means of some images in some voxels.
@@ -210,7 +176,7 @@ class AveragesStore:
         DamagedFileError
             When the file is shorter than expected, or a checksum is wrong.
         """
-        columns = columns_of(self.header.voxels, voxels)
+        columns = self.columns(voxels)
         wanted = None if rows is None else np.asarray(rows, np.intp)
         places = None
         if wanted is not None and (np.diff(wanted) <= 0).any():
@@ -219,20 +185,6 @@ class AveragesStore:
         out = memory.empty((n_rows, len(voxels)), np.float32)
         self._folder.shard.read(wanted, columns, out)
         return out if places is None else out[places]
-
-    def verify(self, progress: Callable[[float], None] | None = None) -> None:
-        """Read everything and compare it with its checksums.
-
-        Parameters
-        ----------
-        progress : callable, optional
-            Called periodically with the completed fraction.
-
-        Raises
-        ------
-        DamagedFileError
-        """
-        self._folder.verify(progress)
 
 
 def averages_path(data_dir: Path, subject: str, mask_source: str) -> Path:
@@ -334,11 +286,3 @@ def averages_info(path: Path, files: SubjectFiles, mask_source: str) -> StoreInf
         reason=reason,
         n_images=len(store.names) if store else 0,
     )
-
-
-def _reopened(path: Path, checksums: dict[str, str]) -> AveragesStore:
-    """Reopen an unpickled store."""
-    store = AveragesStore.open(path)
-    if store._folder.checksums != checksums:
-        raise DamagedFileError(path, "it was built again since this handle was pickled", AGAIN)
-    return store

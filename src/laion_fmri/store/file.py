@@ -34,21 +34,20 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from laion_fmri import memory
-from laion_fmri._errors import DamagedFileError
 from laion_fmri.fingerprint import FileFingerprint
-from laion_fmri.store.folder import StoreFolder, write_folder
-from laion_fmri.store.shard import AGAIN, ShardWriter
+from laion_fmri.store.folder import write_folder
+from laion_fmri.store.open_store import OpenStore
+from laion_fmri.store.shard import ShardWriter
 from laion_fmri.store.zarr_format import NUMBER, Contents, SmallArray
 from laion_fmri.volumes.grid import Series
 from laion_fmri.volumes.nifti import Grid
 
-T = TypeVar("T")
 WIDTH = 64
 """Number of voxels per block."""
 
@@ -125,49 +124,15 @@ class Header:
         return self.contents.n_bytes
 
 
-class BetasStore:
-    """An open store, with the reading methods of `Series`.
+class BetasStore(OpenStore[Header]):
+    """An open store of betas, with the reading methods of `Series`."""
 
-    It stays readable when its files are replaced or removed, from any thread and after a fork. A
-    pickled store reopens its files when unpickled.
-
-    Attributes
-    ----------
-    path : Path
-    header : Header
-    """
-
-    def __init__(self, folder: StoreFolder, header: Header) -> None:
-        self.path = folder.path
-        self.header = header
-        self._folder = folder
-
-    def __reduce__(self) -> tuple[Callable[..., BetasStore], tuple[Path, dict[str, str]]]:
-        return _reopened, (self.path, dict(self._folder.checksums))
-
-    @classmethod
-    def open(cls, path: Path) -> BetasStore:
-        """Open a store and check that it is complete.
-
-        Raises
-        ------
-        FileNotFoundError
-        StoreError
-            When another release wrote it with another layout.
-        DamagedFileError
-            When it is not a store, or a length or checksum is wrong.
-        """
-        folder = StoreFolder.open(path)
-        return cls(folder, read_header(folder, Header.of))
+    header_type = Header
 
     @property
     def n_volumes(self) -> int:
         """Number of trials."""
         return self.header.n_trials
-
-    def covers(self, voxels: NDArray[np.intp]) -> bool:
-        """Whether all these voxels (flat grid indices) are in the store."""
-        return covers(self.header.voxels, voxels)
 
     def masked(
         self, voxels: NDArray[np.intp], volumes: NDArray[np.intp] | None = None
@@ -193,7 +158,7 @@ class BetasStore:
         rows = None if volumes is None else np.asarray(volumes, np.intp)
         n_rows = self.n_volumes if rows is None else len(rows)
         out = memory.empty((n_rows, len(voxels)), np.float32)
-        self._folder.shard.read(rows, columns_of(self.header.voxels, voxels), out)
+        self._folder.shard.read(rows, self.columns(voxels), out)
         return out
 
     def row_reader(self, voxels: NDArray[np.intp]) -> Callable[[int], NDArray[np.float32]]:
@@ -206,27 +171,12 @@ class BetasStore:
         voxels : array of int, shape (n_voxels,)
             As in `masked`.
         """
-        columns = columns_of(self.header.voxels, voxels)
+        columns = self.columns(voxels)
         values = self._folder.shard.mapped(columns)
         if columns is None:
             return lambda trial: values[trial].flatten()[: len(voxels)]
         block, place = np.divmod(columns, self.header.width)
         return lambda trial: values[trial, block, place]
-
-    def verify(self, progress: Callable[[float], None] | None = None) -> None:
-        """Read everything and compare it with its checksums.
-
-        Parameters
-        ----------
-        progress : callable, optional
-            Called periodically with the completed fraction.
-
-        Raises
-        ------
-        DamagedFileError
-            When a checksum is wrong.
-        """
-        self._folder.verify(progress)
 
 
 def write_store(
@@ -278,42 +228,3 @@ def grid_from_json(said: Any) -> Grid:
     """Return the grid of a store's description."""
     nx, ny, nz = said["grid_shape"]
     return Grid((nx, ny, nz), np.array(said["affine"], dtype=np.float64))
-
-
-def read_header(folder: StoreFolder, read: Callable[[Contents], T]) -> T:
-    """Interpret the contents of a store.
-
-    Raises
-    ------
-    DamagedFileError
-        When they are those of another kind of store.
-    """
-    try:
-        return read(folder.contents)
-    except (ValueError, KeyError, TypeError) as error:
-        problem = f"it is no store of this kind ({error})"
-        raise DamagedFileError(folder.path, problem, AGAIN) from error
-
-
-def covers(kept: NDArray[np.integer], voxels: NDArray[np.intp]) -> bool:
-    """Whether all these voxels are among the kept ones, both increasing."""
-    if len(voxels) >= len(kept):
-        return np.array_equal(voxels, kept)
-    places = np.searchsorted(kept, voxels)
-    return bool((kept[np.minimum(places, len(kept) - 1)] == voxels).all())
-
-
-def columns_of(kept: NDArray[np.integer], voxels: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """Return the columns of voxels that a store has; None for all of them."""
-    # Reading all voxels is the common case, and searching for each would take longer.
-    return None if len(voxels) == len(kept) else np.searchsorted(kept, voxels)
-
-
-def _reopened(path: Path, checksums: dict[str, str]) -> BetasStore:
-    """Reopen an unpickled store."""
-    store = BetasStore.open(path)
-    if store._folder.checksums != checksums:
-        raise DamagedFileError(
-            path, "it was built again since this handle was pickled", "Open the store again."
-        )
-    return store
